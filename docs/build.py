@@ -1,0 +1,69 @@
+"""Build the site in `_docs/`, offline and without Quarto: nbdev processes the notebooks, Sphinx renders them.
+
+    python docs/build.py
+"""
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from execnb.nbio import mk_cell, new_nb, write_nb
+from nbdev.doclinks import nbglob
+from sphinx.cmd.build import build_main
+
+from pages import SITE, cfg, link_pages, options, page_name, processed, qualified
+
+TAGS = { # option of Quarto's -> tag of MyST-NB's
+    ('echo', 'false'): 'remove-input',
+    ('output', 'false'): 'remove-output',
+    ('include', 'false'): 'remove-cell',
+    ('code-fold', 'true'): 'hide-input'}
+
+def myst(markdown, module):
+    "Markdown of nbdev and Quarto, from the page of `module`, as MyST: links to symbols and pages, callouts"
+    symbol = rf'\[`([^`\]]+?)(\(\))?`\]\({re.escape(SITE)}[^)]*\.html#[^)]*\)'
+    markdown = re.sub(symbol, lambda m: f'{{py:obj}}`{m[1]}{m[2] or ""} <{qualified(m[1], module)}>`', markdown)
+    markdown = re.sub(r'^(:{3,})\s*\{\.callout-(\w+)[^}]*\}', r'\1{\2}', markdown, flags=re.M)
+    return link_pages(markdown, '{page}.ipynb')
+
+def convert(cell, module):
+    "A processed cell, from the page of `module`, as MyST-NB reads it"
+    if cell.cell_type == 'markdown': return mk_cell(myst(cell.source, module), 'markdown', id=cell.id)
+    opts, source = options(cell)
+    texts = [o.data for o in cell.outputs if 'text/markdown' in o.get('data', {})]
+    for data in texts: data['text/markdown'] = myst(''.join(data['text/markdown']), module)
+    if opts.get('output') == 'asis':
+        if not texts: raise ValueError(f'no text from `{source.strip()}`: look for its error above')
+        return mk_cell('\n\n'.join(data['text/markdown'] for data in texts), 'markdown', id=cell.id)
+    cell.source = source
+    cell.metadata = {'tags': [tag for option, tag in TAGS.items() if option in opts.items()], 'mystnb': {}}
+    if 'fig-alt' in opts: cell.metadata['mystnb']['image'] = {'alt': opts['fig-alt']}
+    if 'code-summary' in opts:
+        cell.metadata['mystnb'] |= dict.fromkeys(['code_prompt_show', 'code_prompt_hide'], opts['code-summary'])
+    return cell
+
+def toctree(caption, names):
+    listing = '\n'.join(names)
+    return mk_cell(f'```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{listing}\n```', 'markdown')
+
+def main():
+    source = cfg.config_path/'_proc'
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.rmtree(cfg.doc_path, ignore_errors=True)
+    paths = sorted(p.relative_to(cfg.nbs_path) for p in nbglob(as_path=True))
+    steps = [page_name(p) for p in paths if p.parent == Path() and p.name != cfg.readme_nb]
+    lessons = [page_name(p) for p in paths if p.parent != Path()]
+    for path in paths:
+        front, module, cells = processed(cfg.nbs_path/path)
+        head = mk_cell(f"# {front['title']}\n\n{front.get('description', '')}", 'markdown')
+        cells = [head, *(convert(cell, module) for cell in cells)]
+        if path.name == cfg.readme_nb:
+            cells += [toctree('Steps', steps), toctree('Lessons', lessons), toctree('Project', ['changelog'])]
+        page = source/f'{page_name(path)}.ipynb'
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_nb(new_nb(cells, {'language_info': {'name': 'python', 'pygments_lexer': 'python'}}), page)
+    shutil.copy(cfg.config_path/'CHANGELOG.md', source/'changelog.md')
+    return build_main(['-W', '--keep-going', '-q', '-c', str(Path(__file__).parent), '-d', str(source/'.doctrees'),
+                       str(source), str(cfg.doc_path)])
+
+if __name__ == '__main__': sys.exit(main())

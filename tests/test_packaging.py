@@ -1,0 +1,106 @@
+"What pip installs: the wheel, what it says of itself, and that it works far from the source tree."
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from importlib.metadata import Distribution
+from pathlib import Path
+
+import pytest
+
+from mnist_steps import __version__
+from mnist_steps.data import load_mnist, write_idx
+
+ROOT = Path(__file__).resolve().parents[1]
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, encoding='utf-8', **options).stdout
+
+def python(*arguments, **options): return run(sys.executable, *arguments, **options)
+
+def files(folder):
+    "Files below a folder of the project that belong to it, relative to the root"
+    return {p.relative_to(ROOT).as_posix() for p in (ROOT/folder).rglob('*')
+            if p.is_file() and not {'__pycache__', '.ipynb_checkpoints'} & set(p.parts)}
+
+@pytest.fixture(scope='module')
+def archives(tmp_path_factory):
+    "The sdist, and the wheel that is built from that sdist alone"
+    folder = tmp_path_factory.mktemp('dist')
+    python('-m', 'build', '--no-isolation', '--outdir', folder, ROOT, cwd=folder)
+    return next(folder.glob('*.tar.gz')), next(folder.glob('*.whl'))
+
+@pytest.fixture(scope='module')
+def site(archives, tmp_path_factory):
+    "A folder with the wheel installed in it, without the dependencies"
+    folder = tmp_path_factory.mktemp('site')
+    python('-m', 'pip', 'install', '--quiet', '--no-index', '--no-deps', '--target', folder, archives[1])
+    return folder
+
+@pytest.fixture
+def away(site, tmp_path):
+    "Options for `run`: another folder, where `import mnist_steps` finds the installed wheel"
+    return {'cwd': tmp_path, 'env': os.environ | {'PYTHONPATH': str(site)}}
+
+@pytest.fixture
+def small_data(tmp_path):
+    "A folder with a few hundred digits in MNIST's own files"
+    folder = tmp_path/'small'
+    folder.mkdir()
+    for name, digits in zip(['train', 't10k'], load_mnist()):
+        write_idx(folder/f'{name}-images-idx3-ubyte.gz', digits.images[:500])
+        write_idx(folder/f'{name}-labels-idx1-ubyte.gz', digits.labels[:500].astype('uint8'))
+    return folder
+
+def test_wheel_is_the_package_and_nothing_else(archives):
+    names = set(zipfile.ZipFile(archives[1]).namelist())
+    about = {name for name in names if name.split('/')[0] == f'mnist_steps-{__version__}.dist-info'}
+    assert names - about == files('mnist_steps')
+
+def test_sdist_has_what_the_gate_needs(archives):
+    names = {name.partition('/')[2] for name in tarfile.open(archives[0]).getnames()}
+    wanted = {'LICENSE', 'README.md', 'CHANGELOG.md', 'settings.ini', 'setup.py', 'pyproject.toml'}
+    assert wanted | files('mnist_steps') | files('nbs') | files('tests') | files('docs') <= names
+
+def test_metadata(site):
+    about = Distribution.at(site/f'mnist_steps-{__version__}.dist-info')
+    assert about.version == __version__
+    assert about.metadata['License-Expression'] == 'Apache-2.0'
+    assert about.metadata.get_all('License-File') == ['LICENSE', 'mnist_steps/mnist/NOTICE']
+    assert set(about.metadata.get_all('Provides-Extra')) == {'dev', 'demo', 'all'}
+    assert [(e.name, e.value) for e in about.entry_points.select(group='console_scripts')] == [
+        ('mnist-steps', 'mnist_steps.cli:main')]
+
+def test_a_plain_install_brings_no_development_tools(site):
+    about = Distribution.at(site/f'mnist_steps-{__version__}.dist-info')
+    assert {re.match(r'[\w-]+', r)[0] for r in about.requires if 'extra ==' not in r} == {
+        'numpy', 'scikit-learn', 'torch', 'torchvision', 'fastcore', 'matplotlib', 'safetensors', 'threadpoolctl',
+        'tqdm', 'pillow'}
+
+def test_twine_check(archives): python('-m', 'twine', 'check', '--strict', *archives)
+
+def test_data_comes_with_the_wheel(site, away):
+    code = ('import json, mnist_steps.data as data; train, test = data.load_mnist();'
+            'print(json.dumps([data.__file__, len(train), len(test)]))')
+    file, *lengths = json.loads(python('-c', code, **away))
+    assert Path(file).resolve() == (site/'mnist_steps'/'data.py').resolve()
+    assert lengths == [60_000, 10_000]
+
+@pytest.mark.parametrize('module', ['mnist_steps', 'mnist_steps.data', 'mnist_steps.metrics', 'mnist_steps.numpy_net',
+                                    'mnist_steps.cli'])
+def test_import_is_light(module, away):
+    code = f'import sys, {module}; print(*sys.modules.keys() & {{"torch", "sklearn", "scipy", "matplotlib"}})'
+    assert not python('-c', code, **away).split()
+
+def test_command(site, away, small_data):
+    command = shutil.which('mnist-steps', path=site/'bin')
+    report = json.loads(run(command, 'ladder', '--rungs', 'logistic', '--data', small_data, '--json', **away))
+    [rung] = report['rungs']
+    low, high = rung['interval']
+    assert rung['name'] == 'logistic'
+    assert 0.6 < low < rung['accuracy'] < high < 1
+    assert sum(map(sum, rung['confusion_matrix'])) == 500
