@@ -1,0 +1,409 @@
+"From any picture to an MNIST digit: formats, hostile files, invariances, property tests."
+import io
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
+
+from mnist_steps.canvas import MAX_BYTES, STROKES, NoDigit, SeveralDigits, draw, find_digits, has_ink, read_number, steps, to_mnist
+from mnist_steps.data import load_mnist
+
+CANVAS = draw(STROKES[3])
+GREY = Image.fromarray(CANVAS).convert('L')
+WANTED = to_mnist(CANVAS)
+
+
+def difference(a, b):
+    "Mean difference of two pictures, relative to their ink; rounding may shift one of them by a pixel."
+    return min(np.abs(np.roll(a.astype(float), (y, x), (0, 1)) - b).sum() for y in (-1, 0, 1) for x in (-1, 0, 1))/b.sum()
+
+
+def saved(im, name, **options):
+    file = io.BytesIO()
+    im.save(file, name, **options)
+    return file.getvalue()
+
+
+# ---- the form of the answer
+
+@pytest.mark.parametrize('digit', range(10))
+def test_a_drawing_obeys_the_convention(digit):
+    out = to_mnist(draw(STROKES[digit], 150, 18))
+    assert out.shape == (28, 28) and out.dtype == np.uint8
+    rows, columns = np.flatnonzero(out.any(1)), np.flatnonzero(out.any(0))
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+    grid = np.arange(28)
+    assert abs(grid @ out.sum(1)/out.sum() - 14) <= 0.51 and abs(grid @ out.sum(0)/out.sum() - 14) <= 0.51
+
+
+def test_steps_are_pictures_in_order():
+    out = steps(CANVAS)
+    assert list(out) == ['grey', 'ink', 'cropped', 'scaled', 'centred']
+    assert all(p.dtype == np.uint8 and p.ndim == 2 for p in out.values())
+    assert max(out['scaled'].shape) == 20 and (out['centred'] == WANTED).all()
+
+
+def test_the_input_is_left_alone():
+    canvas = CANVAS.copy()
+    canvas.flags.writeable = False
+    im = GREY.copy()
+    to_mnist(canvas), to_mnist(im)
+    assert (canvas == CANVAS).all() and (np.asarray(im) == np.asarray(GREY)).all()
+
+
+def test_mnist_comes_through_byte_for_byte():
+    images = load_mnist()[1].images
+    assert np.mean([np.array_equal(to_mnist(d), d) for d in images]) >= 0.999
+    assert np.mean([np.array_equal(to_mnist(255-d), d) for d in images[:1000]]) >= 0.999
+
+
+# ---- the same drawing elsewhere, larger, on other paper
+
+@pytest.mark.parametrize('digit', range(10))
+def test_place_changes_next_to_nothing(digit):
+    outs = [to_mnist(draw(STROKES[digit], 120, 16, at)) for at in ((20, 20), (100, 130), (150.5, 60.25))]
+    assert max(difference(o, outs[0]) for o in outs) < 0.12
+
+
+@pytest.mark.parametrize('digit', range(10))
+def test_size_changes_little(digit):
+    outs = [to_mnist(draw(STROKES[digit], size, size/10)) for size in (80, 140, 220)]
+    assert max(difference(o, outs[1]) for o in outs) < 0.45
+
+
+@pytest.mark.parametrize('digit', range(10))
+def test_the_pen_changes_little(digit):
+    thin, usual, thick = (to_mnist(draw(STROKES[digit], 180, pen)) for pen in (5, 20, 28))
+    assert difference(thin, usual) < 0.6 and difference(thick, usual) < 0.6
+    assert 0.6 < thin.sum(dtype=float)/usual.sum() < 1.5 # without evening: a fifth
+
+
+@pytest.mark.parametrize('digit', range(10))
+def test_dark_on_light_is_the_same_digit(digit):
+    grey = draw(STROKES[digit])[..., 0]
+    assert (to_mnist(255-grey) == to_mnist(grey)).all()
+    assert difference(to_mnist(np.where(grey > 127, 90, 200).astype(np.uint8)), to_mnist(grey)) < 0.15
+
+
+def test_any_size_of_canvas():
+    for shape in ((100, 100), (600, 400), (2000, 1500)):
+        assert difference(to_mnist(draw(STROKES[3], 0.6*min(shape), 0.06*min(shape), shape=shape)), WANTED) < 0.4
+
+
+def test_specks_are_ignored():
+    dusty = CANVAS.copy()
+    dusty[5:8, 5:8, :3] = dusty[260:264, 270:273, :3] = 255
+    assert (to_mnist(dusty) == WANTED).all()
+    click = np.maximum(CANVAS, draw([[(0, 0)]], at=(30, 250)))
+    assert (to_mnist(click) == WANTED).all()
+
+
+def paper(grey, seed, size=(480, 640), shadow=0.4):
+    "A photo of white-on-black `grey` drawn dark on unevenly lit, textured paper."
+    rng = np.random.default_rng(seed)
+    ink = np.zeros(size)
+    ink[100:100+grey.shape[0], 200:200+grey.shape[1]] = grey/255
+    y, x = np.mgrid[:size[0], :size[1]]/size[1]
+    light = (1 - 0.4*x)*(1 - shadow*((x+y) > 0.8))
+    out = light*(0.85 - 0.6*ink + 0.02*rng.standard_normal(size)) + 0.01*rng.standard_normal(size)
+    return (out.clip(0, 1)*255).astype(np.uint8)
+
+
+@pytest.mark.parametrize('digit', range(10))
+def test_a_photo_gives_nearly_the_drawing(digit):
+    grey = draw(STROKES[digit])[..., 0]
+    photo = paper(grey, digit)
+    assert difference(to_mnist(photo), to_mnist(grey)) < 0.3
+    assert difference(to_mnist(saved(Image.fromarray(photo), 'JPEG', quality=80)), to_mnist(grey)) < 0.3
+
+
+def test_the_edge_of_the_table_is_not_a_digit():
+    photo = paper(draw(STROKES[6])[..., 0], 0)
+    photo[:, :30] = 20
+    assert difference(to_mnist(photo), to_mnist(draw(STROKES[6]))) < 0.3
+    blank = paper(np.zeros((280, 280)), 1)
+    assert not has_ink(blank)
+    blank = paper(np.zeros((280, 280)), 1, shadow=0)
+    blank[:, :30] = 20
+    assert not has_ink(blank)
+
+
+# ---- nothing to read
+
+def noise(seed=0): return np.random.default_rng(seed).random((280, 280))
+
+
+EMPTY = {
+    'black': np.zeros((280, 280, 4), np.uint8),
+    'opaque black': np.dstack([np.zeros((280, 280, 3), np.uint8), np.full((280, 280), 255, np.uint8)]),
+    'transparent': np.full((280, 280, 4), [255, 255, 255, 0], np.uint8),
+    'filled': np.full((280, 280, 4), 255, np.uint8),
+    'grey': np.full((50, 60), 0.3),
+    'uniform noise': noise(), 'faint noise': 0.5 + 0.02*noise(), 'salt and pepper': noise() > 0.5, 'dust': noise() > 0.995,
+    'bytes of noise': np.random.default_rng(1).integers(0, 256, (300, 200, 3), dtype=np.uint8),
+    'dot': draw([[(0.5, 0.5)]]), 'large dot': draw([[(0.5, 0.5)]], pen=90), 'short slip': draw([[(0.5, 0.5), (0.53, 0.52)]]),
+    'filled square': np.pad(np.ones((120, 120)), 80), 'one pixel': np.ones((1, 1)), 'row': np.zeros((1, 500)),
+}
+
+
+@pytest.mark.parametrize('name', EMPTY)
+def test_nothing_to_read(name):
+    assert not has_ink(EMPTY[name])
+    for f in (to_mnist, steps, find_digits):
+        with pytest.raises(NoDigit, match='draw a digit'):
+            f(EMPTY[name])
+
+
+def test_no_digit_is_a_value_error():
+    assert issubclass(NoDigit, ValueError) and issubclass(SeveralDigits, ValueError)
+
+
+# ---- several digits
+
+def number(digits, size=110, pen=14, gap=25):
+    shape, x, out = (200, 60 + (size+gap)*len(digits)), 20, None
+    for d in digits:
+        one = draw(STROKES[d], size, pen, (x, 40), shape)
+        x = np.flatnonzero(one[..., 0].any(0))[-1] + gap
+        out = one if out is None else np.maximum(out, one)
+    return out
+
+
+@pytest.mark.parametrize('digits', [(4, 5), (1, 1, 1), (2, 0, 2, 6), (5, 5), (7, 4, 4, 8, 3)])
+def test_digits_are_found_from_left_to_right(digits):
+    found = find_digits(number(digits))
+    assert len(found) == len(digits)
+    assert [box[0] for box, _ in found] == sorted(box[0] for box, _ in found)
+    assert all(picture.shape == (28, 28) and picture.dtype == np.uint8 for _, picture in found)
+    with pytest.raises(SeveralDigits, match=f'{len(digits)} digits'):
+        to_mnist(number(digits))
+
+
+def test_read_number_asks_the_model_once():
+    calls = []
+    def predict(pictures):
+        calls.append(pictures.shape)
+        return np.arange(len(pictures))
+    assert read_number(number((3, 1, 6)), predict) == '012' and calls == [(3, 28, 28)]
+
+
+@pytest.mark.parametrize('loose', [
+    [[(0.1, 0.1), (0.08, 0.42), (0.5, 0.5), (0.6, 0.8), (0.3, 1), (0, 0.9)], [(0.28, 0.0), (0.75, -0.03)]], # a 5 whose bar floats
+    [[(0.2, 0), (0.02, 0.55), (0.4, 0.55)], [(0.58, 0.0), (0.5, 1)]],                                       # a 4 whose strokes don't meet
+    [[(0, 0), (0.64, 0), (0.25, 1)], [(0.5, 0.62), (0.75, 0.58)]],                                          # a 7 with a loose bar
+])
+def test_loose_strokes_stay_one_digit(loose):
+    canvas = draw(loose, 160, 12)
+    assert len(find_digits(canvas)) == 1
+    left, top, right, bottom = find_digits(canvas)[0][0]
+    ink = canvas[..., 0] > 63
+    assert (left, right) == (np.flatnonzero(ink.any(0))[0], np.flatnonzero(ink.any(0))[-1] + 1)
+
+
+# ---- formats
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK', 'YCbCr', 'HSV', 'LAB', 'I', 'F', 'I;16', 'RGBX', 'PA', 'La', 'RGBa'])
+def test_pillow_modes(mode):
+    via = {'La': 'LA', 'RGBa': 'RGBA', 'PA': 'P', 'LAB': None, 'I;16': None, 'HSV': 'RGB', 'YCbCr': 'RGB'}.get(mode, 'L')
+    if mode == 'I;16': im = Image.fromarray(np.asarray(GREY).astype(np.uint16)*257)
+    elif mode == 'LAB': im = Image.merge('LAB', [GREY, Image.new('L', GREY.size, 128), Image.new('L', GREY.size, 128)])
+    else: im = GREY.convert(via).convert(mode)
+    assert difference(to_mnist(im), WANTED) < 0.05
+
+
+@pytest.mark.parametrize('dtype', [bool, np.uint8, np.int16, np.int64, np.uint16, np.float16, np.float32, np.float64])
+def test_array_dtypes(dtype):
+    grey = np.asarray(GREY)
+    a = {'b': grey > 127, 'u': grey, 'i': grey, 'f': grey/255}[np.dtype(dtype).kind].astype(dtype)
+    if dtype is np.uint16: a = a*np.uint16(257)
+    for b in (a, a[..., None], np.dstack([a]*3), np.asfortranarray(a), a[:, ::-1][:, ::-1]):
+        assert difference(to_mnist(b), WANTED) < 0.05
+
+
+@pytest.mark.parametrize('name', ['PNG', 'JPEG', 'GIF', 'BMP', 'WEBP', 'TIFF', 'PPM'])
+def test_file_formats(name, tmp_path):
+    data = saved(GREY, name)
+    path = tmp_path/f'drawing.{name.lower()}'
+    path.write_bytes(data)
+    for source in (data, bytearray(data), memoryview(data), io.BytesIO(data), path, str(path), Image.open(path)):
+        assert difference(to_mnist(source), WANTED) < 0.15
+
+
+def test_alpha():
+    black = Image.new('L', GREY.size)
+    assert (to_mnist(Image.merge('LA', [black, GREY])) == WANTED).all()
+    assert (to_mnist(saved(Image.merge('RGBA', [black, black, black, GREY]), 'PNG')) == WANTED).all()
+    white = Image.new('L', GREY.size, 255)
+    assert (to_mnist(Image.merge('RGBA', [white]*3 + [GREY])) == WANTED).all()
+    palette = GREY.point(lambda v: 255*(v > 127)).convert('P')
+    assert difference(to_mnist(saved(palette, 'PNG', transparency=0)), WANTED) < 0.1
+
+
+def test_coloured_pens():
+    ink = np.asarray(GREY)[..., None]/255
+    for pen, ground in (((0, 0, 255), (255, 255, 255)), ((255, 220, 0), (255, 255, 255)), ((255, 60, 60), (20, 20, 40))):
+        picture = (ink*pen + (1-ink)*ground).astype(np.uint8)
+        assert difference(to_mnist(picture), WANTED) < 0.1
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_exif_orientation(orientation):
+    turn = {1: None, 2: 'FLIP_LEFT_RIGHT', 3: 'ROTATE_180', 4: 'FLIP_TOP_BOTTOM', 5: 'TRANSPOSE', 6: 'ROTATE_90', 7: 'TRANSVERSE', 8: 'ROTATE_270'}[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    im = GREY if turn is None else GREY.transpose(Image.Transpose[turn])
+    for name in ('PNG', 'JPEG', 'WEBP', 'TIFF'):
+        assert difference(to_mnist(saved(im, name, exif=exif.tobytes() if name != 'TIFF' else exif)), WANTED) < 0.15
+    assert difference(to_mnist(saved(im.resize((1120, 1120)), 'JPEG', exif=exif)), WANTED) < 0.3
+
+
+def test_animation_gives_its_first_frame():
+    other = Image.fromarray(draw(STROKES[7])).convert('L')
+    for name in ('GIF', 'WEBP', 'PNG', 'TIFF'):
+        assert difference(to_mnist(saved(GREY, name, save_all=True, append_images=[other, other])), WANTED) < 0.15
+
+
+# ---- hostile input
+
+def bomb(side, channels=1):
+    "A PNG of `side` x `side` black pixels in a few kilobytes."
+    def chunk(kind, data): return len(data).to_bytes(4, 'big') + kind + data + zlib.crc32(kind + data).to_bytes(4, 'big')
+    z = zlib.compressobj(9)
+    row = bytes(1 + side*channels)
+    body = b''.join(z.compress(row) for _ in range(side)) + z.flush()
+    head = side.to_bytes(4, 'big')*2 + bytes([8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0])
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', body) + chunk(b'IEND', b'')
+
+
+PNG, JPEG = saved(GREY, 'PNG'), saved(GREY, 'JPEG')
+HOSTILE = {
+    'empty': b'', 'one byte': b'\x89', 'text': b'These are the digits you are looking for.\n'*10, 'html': b'<html><img src=x></html>',
+    'half a png': PNG[:len(PNG)//2], 'half a jpeg': JPEG[:len(JPEG)//2], 'png header': PNG[:33], 'jpeg header': JPEG[:100],
+    'flipped bytes': PNG[:60] + bytes(255-b for b in PNG[60:200]) + PNG[200:], 'gif header': b'GIF89a' + bytes(20),
+    'eps': b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9999 9999\n', 'zip': b'PK\x03\x04' + bytes(100), 'gzip': b'\x1f\x8b\x08' + bytes(50),
+}
+
+
+@pytest.mark.parametrize('name', HOSTILE)
+def test_hostile_files(name, tmp_path):
+    path = tmp_path/'digit.png'
+    path.write_bytes(HOSTILE[name])
+    for source in (HOSTILE[name], path):
+        with pytest.raises(ValueError) as e:
+            to_mnist(source)
+        assert 'picture' in str(e.value) or 'damaged' in str(e.value)
+
+
+def test_too_large_says_so():
+    with pytest.raises(ValueError, match='scale it down'):
+        to_mnist(bomb(20_000))
+    with pytest.raises(ValueError, match='scale it down'):
+        to_mnist(np.broadcast_to(np.uint8(0), (20_000, 20_000)))
+    with pytest.raises(ValueError, match='scale it down'):
+        to_mnist(PNG + bytes(MAX_BYTES))
+
+
+def test_our_own_limit_does_not_depend_on_pillows(monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', None)
+    with pytest.raises(ValueError, match='scale it down'):
+        to_mnist(bomb(20_000))
+
+
+@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='the peak of a process is read from /proc')
+@pytest.mark.parametrize('kind', ['bomb', 'png', 'gif', 'webp', 'jpeg', 'progressive'])
+def test_memory_is_bounded(kind, tmp_path):
+    "The largest pictures that are read, and one that isn't, each in a process of its own."
+    path = tmp_path/'large'
+    side = 3870
+    if kind == 'bomb': path.write_bytes(bomb(20_000))
+    elif kind == 'png': path.write_bytes(bomb(side, 4))
+    else:
+        im = Image.new('RGB', (side, side), 'white') if kind != 'jpeg' else Image.new('RGB', (7900, 7900), 'white')
+        im.paste(0, (im.width//2, im.height//4, im.width//2 + im.width//20, 3*im.height//4))
+        im.save(path, {'progressive': 'JPEG'}.get(kind, kind.upper()), **dict(progressive=True, subsampling=0) if kind == 'progressive' else {})
+    code = f'''
+import re
+from pathlib import Path
+from mnist_steps.canvas import to_mnist
+try: to_mnist({str(path)!r})
+except ValueError as e: print(e)
+peak = int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])/1024
+assert peak <= 300, peak
+'''
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize('bad', [None, {}, 'no such file'.encode(), object(), np.array('x'), np.zeros(784), np.zeros((2, 3, 28, 28)), np.zeros((3, 28, 28)),
+                                 np.zeros((0, 0)), np.zeros((28, 28, 5)), np.full((28, 28), np.nan), np.full((28, 28), 1.5), np.full((28, 28), -1),
+                                 np.full((28, 28), 256), np.zeros((28, 28), complex), [[1, 2], [3]]])
+def test_not_a_picture(bad):
+    with pytest.raises(ValueError):
+        to_mnist(bad)
+    with pytest.raises(ValueError):
+        has_ink(bad)
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        to_mnist(tmp_path/'nowhere.png')
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 40), (40, 1), (2, 2), (3, 900), (20, 20), (28, 28), (1, 100_000)])
+def test_odd_shapes(shape):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        check(rng.integers(0, 256, shape, dtype=np.uint8))
+        check(rng.random(shape) > 0.9)
+
+
+# ---- properties
+
+def check(picture):
+    "A digit or a ValueError: nothing else, ever."
+    try: out = to_mnist(picture)
+    except ValueError as e: assert str(e)
+    else: assert out.shape == (28, 28) and out.dtype == np.uint8 and out.any()
+
+
+shapes = array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=60) | st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4))
+
+
+@settings(max_examples=150, deadline=None)
+@given(arrays(st.sampled_from([np.uint8, np.bool_, np.uint16, np.int64]), shapes))
+def test_any_integers(a): check(a)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.float32, shapes, elements=st.floats(-0.5, 2, width=32) | st.just(np.nan)))
+def test_any_floats(a): check(a)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.float64, shapes, elements=st.floats(0, 1), fill=st.sampled_from([0.0, 1.0, 0.5])))
+def test_any_sparse_pictures(a): check(a)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=5), min_size=1, max_size=4), st.floats(1, 40))
+def test_any_strokes(strokes, pen): check(draw(strokes, 150, pen))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([PNG, JPEG, saved(GREY, 'GIF'), saved(GREY, 'WEBP'), saved(GREY, 'TIFF', compression='tiff_lzw'), saved(GREY, 'BMP')]),
+       st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=8), st.integers(0, 10**6))
+def test_any_damage(data, edits, cut):
+    data = bytearray(data)
+    for at, value in edits: data[at % len(data)] = value
+    check(bytes(data[:cut % (2*len(data)) + 1]))
+
+
+def test_importing_needs_neither_torch_nor_scikit_learn():
+    code = 'import sys, mnist_steps.canvas; assert not {"torch", "sklearn", "scipy", "matplotlib"} & set(sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0

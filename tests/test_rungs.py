@@ -1,0 +1,211 @@
+"The contract that all rungs keep: scikit-learn's own checks, every form of input, every kind of bad input."
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.estimator_checks import check_estimator
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from mnist_steps.cnn import ConvNet, random_shift
+from mnist_steps.estimator import as_rows
+from mnist_steps.ladder import RUNGS
+from mnist_steps.numpy_net import NumpyNet
+from mnist_steps.torch_mlp import TorchMLP, seeded
+
+NETS = [NumpyNet, TorchMLP, ConvNet]
+
+
+def make(name):
+    "A rung that trains in a moment"
+    model = RUNGS[name].make(random_state=0)
+    return model.set_params(logistic__max_iter=500) if name == 'logistic' else model.set_params(epochs={'cnn': 8}.get(name, 2), batch_size=64)
+
+
+@pytest.fixture(scope='module')
+def trained(digits):
+    train, _ = digits
+    return {name: make(name).fit(train.images, train.labels) for name in RUNGS}
+
+
+@pytest.mark.parametrize('Net', [NumpyNet, TorchMLP])
+@pytest.mark.filterwarnings('ignore:Estimator .* does not inherit', 'ignore:Skipping check check_array_api_input')
+def test_scikit_learn_checks(Net):
+    """Every check of scikit-learn passes. One is skipped by scikit-learn itself unless the process
+    was started with SCIPY_ARRAY_API=1: that of array types other than NumPy's, which no net here claims to take."""
+    results = check_estimator(Net(), on_fail=None)
+    failed = {r['check_name']: r['exception'] for r in results if r['status'] != 'passed'}
+    assert set(failed) <= {'check_array_api_input'}
+    assert len(results) > 40
+
+
+@pytest.mark.parametrize('name', RUNGS)
+def test_every_form_of_input_is_the_same_digits(trained, digits, name):
+    images, pixels = digits[1].images[:20], digits[1].pixels()[:20]
+    expected = trained[name].predict_proba(images)
+    assert expected.shape == (20, 10) and np.allclose(expected.sum(axis=1), 1, atol=1e-5)
+    for X in (images.tolist(), images.astype(np.int64), images.reshape(20, -1), pixels, pixels.tolist(), pixels.reshape(20, 28, 28),
+              pixels.astype(np.float64)):
+        assert np.allclose(trained[name].predict_proba(X), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', RUNGS)
+def test_learns_real_digits(trained, digits, name):
+    assert trained[name].score(digits[1].images, digits[1].labels) > .75
+    assert trained[name].n_features_in_ == 784
+    assert trained[name].classes_.tolist() == list(range(10))
+
+
+@pytest.mark.parametrize('name', RUNGS)
+@pytest.mark.parametrize('spoil, message', [
+    (lambda x, y: (x[:, :14].reshape(-1)[:100], y), r'1D array|2D array'),
+    (lambda x, y: (np.where(np.eye(len(x), 784), np.nan, 0.), y), 'NaN'),
+    (lambda x, y: (np.full((len(x), 784), np.inf), y), 'infinity'),
+    (lambda x, y: (x, y[:-1]), 'inconsistent numbers of samples'),
+    (lambda x, y: (x, y + .5), 'Unknown label type'),
+    (lambda x, y: (x, np.where(y == 0, np.nan, y)), 'NaN'),
+    (lambda x, y: (x, np.zeros_like(y)), r'one class|2 classes'),
+    (lambda x, y: (x[:0], y[:0]), r'0 sample'),
+    (lambda x, y: (x.astype(int) + 1000, y), 'from 0 to 255'),
+    (lambda x, y: (np.array([['a'] * 784] * len(x)), y), r'convert|dtype'),
+    (lambda x, y: (x[None], y), r'dim|expected'),
+    (lambda x, y: ([[0.] * 784, [0.] * 783], [0, 1]), 'inhomogeneous'),
+], ids=['flat', 'NaN', 'infinity', 'lengths', 'continuous labels', 'NaN label', 'one class', 'empty', 'not ink', 'text', '4-D', 'ragged'])
+def test_bad_training_data(digits, name, spoil, message):
+    train = digits[0][:100]
+    with pytest.raises(ValueError, match=message): make(name).fit(*spoil(train.images, train.labels))
+
+
+@pytest.mark.parametrize('name', RUNGS)
+def test_bad_input_to_a_trained_rung(trained, digits, name):
+    with pytest.raises(ValueError, match='expecting 784 features'): trained[name].predict(digits[1].images[:5, :14])
+    with pytest.raises(ValueError, match='NaN'): trained[name].predict_proba(np.full((1, 784), np.nan))
+    with pytest.raises(NotFittedError): make(name).predict(digits[1].images)
+
+
+@pytest.mark.parametrize('name', RUNGS)
+def test_classes_may_have_any_names(digits, name):
+    train = digits[0]
+    words = np.array(['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'])[train.labels]
+    model = make(name).fit(train.images, words)
+    assert set(model.predict(train.images[:50])) <= set(words)
+    assert model.score(train.images, words) > .75
+
+
+@pytest.mark.parametrize('name', RUNGS)
+def test_random_state_fixes_everything(trained, digits, name):
+    train, test = digits
+    again = clone(trained[name]).fit(train.images, train.labels)
+    assert np.array_equal(again.predict_proba(test.images), trained[name].predict_proba(test.images))
+
+
+@pytest.mark.parametrize('Net', NETS)
+def test_random_state_none_differs_from_run_to_run(digits, Net):
+    train = digits[0][:200]
+    a, b = (Net(epochs=1, random_state=None).fit(train.images, train.labels).predict_proba(train.images) for _ in range(2))
+    assert not np.allclose(a, b)
+
+
+@pytest.mark.parametrize('Net', NETS)
+@pytest.mark.parametrize('name, value', [('epochs', 0), ('epochs', 1.5), ('epochs', True), ('batch_size', 0), ('learning_rate', -1), ('learning_rate', np.nan),
+                                         ('dropout', 1), ('label_smoothing', 1.), ('weight_decay', '1')])
+def test_hyperparameters_out_of_bounds(digits, Net, name, value):
+    with pytest.raises(ValueError, match=f'{name}=.* is out of bounds'): Net(**{name: value}).fit(digits[0].images, digits[0].labels)
+
+
+def test_unknown_choices():
+    x, y = np.zeros((10, 784)), np.arange(10)
+    with pytest.raises(ValueError, match='choose from relu, sigmoid'): NumpyNet(activation='step').fit(x, y)
+    with pytest.raises(ValueError, match='choose from default, regularised'): NumpyNet.recipe('best')
+    with pytest.raises(ValueError, match='square images'): ConvNet().fit(x[:, :700], y)
+    with pytest.raises(ValueError, match='at least 16 x 16'): ConvNet().fit(x[:, :49], y)
+
+
+@pytest.mark.parametrize('Net', NETS)
+def test_callback_sees_every_epoch_and_can_stop(digits, Net):
+    train, seen = digits[0], []
+    net = Net(epochs=5)
+    def on_epoch(epoch, loss, seconds, estimator):
+        seen.append((epoch, loss))
+        assert estimator is net and 0 <= estimator.score(train.images[:50], train.labels[:50]) <= 1
+        return epoch == 3
+    net.fit(train.images, train.labels, on_epoch=on_epoch, validation=(train.images[:50], train.labels[:50]))
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    assert net.history_['loss'] == [loss for _, loss in seen]
+    assert len(net.history_['valid_accuracy']) == len(net.history_['seconds']) == 3
+
+
+@pytest.mark.parametrize('Net', [NumpyNet, TorchMLP])
+@pytest.mark.filterwarnings('ignore:overflow', 'ignore:invalid value')
+def test_a_diverging_training_stops_and_says_so(digits, Net):
+    train = digits[0]
+    with pytest.warns(RuntimeWarning, match='lower learning rate'): net = Net(learning_rate=1e30).fit(train.pixels(), train.labels)
+    assert len(net.history_['loss']) == 1
+
+
+def test_twins_with_every_knob_turned(digits):
+    train, knobs = digits[0], dict(hidden=30, epochs=3, batch_size=48, learning_rate=.05, momentum=.9, weight_decay=1e-3, label_smoothing=.1, random_state=5)
+    x = train.pixels().astype(np.float64)
+    a, b = (Net(**knobs).fit(x, train.labels) for Net in (NumpyNet, TorchMLP))
+    assert np.allclose(a.history_['loss'], b.history_['loss'], rtol=1e-12, atol=0)
+    assert np.allclose(a.predict_proba(x), b.predict_proba(x), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize('Net', [NumpyNet, TorchMLP])
+def test_works_inside_scikit_learn(digits, Net):
+    train = digits[0]
+    assert cross_val_score(Net(epochs=3), train.images, train.labels, cv=3).mean() > .7
+    search = GridSearchCV(Net(epochs=2), {'hidden': [1, 64]}, cv=2).fit(train.pixels(), train.labels)
+    assert search.best_params_ == {'hidden': 64}
+
+
+def test_training_leaves_threads_and_random_numbers_as_they_were(digits):
+    train = digits[0][:200]
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    with threadpool_limits(2):
+        before = [pool['num_threads'] for pool in threadpool_info()]
+        for Net in NETS: Net(epochs=1, dropout=.1).fit(train.images, train.labels)
+        assert [pool['num_threads'] for pool in threadpool_info()] == before
+    assert torch.get_num_threads() == 2
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_seeded_draws_follow_from_the_generator():
+    def draw(seed):
+        with seeded(np.random.default_rng(seed)): return torch.rand(3)
+    assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
+
+
+@pytest.mark.parametrize('size', [1, 3, 64, 65, 129])
+def test_convnet_takes_any_number_of_digits(digits, size):
+    train = digits[0]
+    y = np.arange(size + 1) % 2
+    net = ConvNet(epochs=1, batch_size=64).fit(train.images[:size + 1], y)
+    assert net.predict(train.images[:1]).shape == (1,)
+
+
+def test_convnet_takes_other_sizes():
+    rng = np.random.default_rng(0)
+    for side in (16, 17, 32):
+        net = ConvNet(epochs=1, batch_size=16).fit(rng.integers(0, 256, (33, side, side)).astype(np.uint8), np.arange(33) % 3)
+        assert net.predict_proba(np.zeros((2, side, side), np.uint8)).shape == (2, 3)
+
+
+def test_random_shift_moves_and_never_mixes():
+    images = torch.zeros(50, 2, 9, 9)
+    images[:, :, 4, 4] = torch.arange(1, 101).reshape(50, 2).float()
+    moved = random_shift(images, 2, np.random.default_rng(0))
+    assert torch.equal(moved.sum(dim=(2, 3)), images.sum(dim=(2, 3)))
+    places = {tuple(image[0].nonzero()[0].tolist()) for image in moved}
+    assert len(places) > 15 and all(2 <= i <= 6 for place in places for i in place)
+    assert torch.equal(random_shift(images, 0, np.random.default_rng(0)), images)
+
+
+def test_as_rows_never_changes_its_input(digits):
+    images = digits[0].images[:5].copy()
+    as_rows(images)[:] = 0
+    assert images.max() == 255
