@@ -121,7 +121,7 @@ class TorchClassifier(Classifier):
         self.module_ = self._module(self.n_features_in_, len(self.classes_))
         self.module_.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
 
-# %% ../nbs/04_torch_mlp.ipynb #151d271e
+# %% ../nbs/04_torch_mlp.ipynb #e136d41f
 class TorchMLP(TorchClassifier):
     "A two-layer net in PyTorch, trained by mini-batch gradient descent: the twin of `NumpyNet`."
     recipes = {
@@ -152,9 +152,8 @@ class TorchMLP(TorchClassifier):
     def _fit(self, x, codes, report):
         rng = np.random.default_rng(self.random_state)
         x, y = as_tensor(x).to(self.device), as_tensor(codes).to(self.device)
-        self.module_ = self._module(x.shape[1], len(self.classes_))
+        self.module_ = self._module(x.shape[1], len(self.classes_)).to(x)
         he_init(self.module_, rng)
-        self.module_.to(x)
         loader = DataLoader(TensorDataset(x, y), sampler=Batches(len(x), self.batch_size, rng), batch_size=None)
         optimizer = torch.optim.SGD(self.module_.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay)
         loss_fn = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)

@@ -110,7 +110,7 @@ def paper(grey, seed, size=(480, 640), shadow=0.4):
     ink = np.zeros(size)
     ink[100:100+grey.shape[0], 200:200+grey.shape[1]] = grey/255
     y, x = np.mgrid[:size[0], :size[1]]/size[1]
-    light = (1 - 0.4*x)*(1 - shadow*((x+y) > 0.8))
+    light = (1 - 0.4*x)*(1 - shadow/(1 + np.exp((0.8-x-y)/0.01)))
     out = light*(0.85 - 0.6*ink + 0.02*rng.standard_normal(size)) + 0.01*rng.standard_normal(size)
     return (out.clip(0, 1)*255).astype(np.uint8)
 
