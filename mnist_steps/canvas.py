@@ -133,7 +133,7 @@ def _ink(grey): # (h, w) in [0, 1] -> ink in [0, 1], and whether the paper had o
     ink = _flat_ink(grey)
     return (ink, True) if ink is not None else (_photo_ink(grey), False)
 
-# %% ../nbs/06_canvas.ipynb #363cb33b
+# %% ../nbs/06_canvas.ipynb #9a9bf768
 class Found(NamedTuple):
     "One digit of a picture: its box (left, top, right, bottom) in pixels of the grey step, and its ink"
     box: tuple
@@ -143,9 +143,9 @@ def _box(mask): # top, bottom, left, right of what is True
     ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return int(ys[0]), int(ys[-1])+1, int(xs[0]), int(xs[-1])+1
 
-def _crop(ink, mask):
-    top, bottom, left, right = _box(mask)
-    return Found((left, top, right, bottom), np.round(ink[top:bottom, left:right]*255).astype(np.uint8))
+def _crop(ink, mask, left=0, top=0): # `left` and `top`: where `ink` lies in the whole picture
+    y0, y1, x0, x1 = _box(mask)
+    return Found((left+x0, top+y0, left+x1, top+y1), np.round(ink[y0:y1, x0:x1]*255).astype(np.uint8))
 
 # %% ../nbs/06_canvas.ipynb #30ca669f
 def _inner(mask): # True where all four neighbours are ink too
@@ -183,12 +183,18 @@ def _groups(pieces): # pieces -> lists of labels, one a digit, left to right
         if min(_gap(p, q)[1] for q in home) <= 0.5*height.max(): home.append(p)
     return [[q[0] for q in g] for g in groups]
 
-# %% ../nbs/06_canvas.ipynb #777d9877
+# %% ../nbs/06_canvas.ipynb #5b19e59e
 def _digits(ink, flat): # ink -> list of Found
     box = _box(ink > 0)
     if flat and max(box[1]-box[0], box[3]-box[2]) == 20: return [_crop(ink, ink > 0)]
-    labels, pieces = _pieces(ink > (0.25 if flat else 0.5)) # noise in a photo must not join its pieces
-    return [_crop(np.where(_grown(m := np.isin(labels, g)), ink, 0), m) for g in _groups(pieces)]
+    mask = ink > (0.25 if flat else 0.5) # noise in a photo must not join its pieces
+    if not mask.any(): raise NoDigit('the picture is blank: draw a digit')
+    top, bottom, left, right = _box(mask)
+    ink, mask = ink[top:bottom, left:right], mask[top:bottom, left:right]
+    labels, pieces = _pieces(mask)
+    if len(pieces) == labels.max() == 1: return [_crop(ink if flat else np.where(_grown(mask), ink, 0), mask, left, top)]
+    masks = [np.isin(labels, group) for group in _groups(pieces)]
+    return [_crop(np.where(_grown(m), ink, 0), m, left, top) for m in masks]
 
 def _grown(mask): # one pixel more on every side
     from scipy import ndimage
@@ -249,12 +255,11 @@ def _even(ink): # uint8 (h, w) -> the same drawing on the fine grid with a pen o
     out = np.clip(inside - ndimage.distance_transform_edt(~mask) + grow, -0.5, 0.5) + 0.5
     return _crop(out, out > 0.5).ink
 
-# %% ../nbs/06_canvas.ipynb #7f892857
+# %% ../nbs/06_canvas.ipynb #5639f673
 def _is_dot(ink): # uint8 (h, w) with a longest side of 20: a filled patch?
     from scipy import ndimage
-    if min(ink.shape) < 0.5*max(ink.shape): return False
-    thick = 2*ndimage.distance_transform_edt(np.pad(ink > 127, 1)).max() - 1
-    return thick > 0.8*min(ink.shape) and (ink > 127).mean() > 0.7
+    if min(ink.shape) < 0.5*max(ink.shape) or (ink > 127).mean() <= 0.7: return False
+    return 2*ndimage.distance_transform_edt(np.pad(ink > 127, 1)).max() - 1 > 0.8*min(ink.shape)
 
 # %% ../nbs/06_canvas.ipynb #97068426
 def _finish(found): # ink of one digit -> every step from the crop to MNIST
