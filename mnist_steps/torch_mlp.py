@@ -101,7 +101,7 @@ def as_tensor(
     tensor = torch.from_numpy(x if x.flags.writeable else x.copy())
     return tensor if like is None else tensor.to(like)
 
-# %% ../nbs/04_torch_mlp.ipynb #65859e36
+# %% ../nbs/04_torch_mlp.ipynb #b734efa6
 class TorchClassifier(Classifier):
     "A classifier whose parameters live in `module_`; a subclass adds `_module(n_features, n_classes)` and `_fit`."
     def predict_proba(self,
@@ -118,10 +118,10 @@ class TorchClassifier(Classifier):
         return {name: tensor.cpu().numpy() for name, tensor in self.module_.state_dict().items()}
 
     def _set_arrays(self, arrays):
-        self.module_ = self._module(self.n_features_in_, len(self.classes_))
+        with torch.random.fork_rng(): self.module_ = self._module(self.n_features_in_, len(self.classes_))
         self.module_.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
 
-# %% ../nbs/04_torch_mlp.ipynb #e136d41f
+# %% ../nbs/04_torch_mlp.ipynb #c3be248c
 class TorchMLP(TorchClassifier):
     "A two-layer net in PyTorch, trained by mini-batch gradient descent: the twin of `NumpyNet`."
     recipes = {
@@ -151,22 +151,24 @@ class TorchMLP(TorchClassifier):
 
     def _fit(self, x, codes, report):
         rng = np.random.default_rng(self.random_state)
+        with one_thread(), seeded(rng, self.dropout): self._train(x, codes, rng, report)
+
+    def _train(self, x, codes, rng, report):
         x, y = as_tensor(x).to(self.device), as_tensor(codes).to(self.device)
         self.module_ = self._module(x.shape[1], len(self.classes_)).to(x)
         he_init(self.module_, rng)
         loader = DataLoader(TensorDataset(x, y), sampler=Batches(len(x), self.batch_size, rng), batch_size=None)
         optimizer = torch.optim.SGD(self.module_.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay)
         loss_fn = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
-        with one_thread(), seeded(rng, self.dropout):
-            train(self.module_, loader, optimizer, linear_decay(optimizer, self.epochs * len(loader)), self.epochs, loss_fn, report)
+        train(self.module_, loader, optimizer, linear_decay(optimizer, self.epochs * len(loader)), self.epochs, loss_fn, report)
 
-# %% ../nbs/04_torch_mlp.ipynb #4873ffbd
+# %% ../nbs/04_torch_mlp.ipynb #64c06219
 @contextmanager
 def seeded(
     rng: np.random.Generator, # gives the seed
     needed=True, # draw a seed at all?
 ):
-    "Let PyTorch's random numbers inside a `with` block follow from `rng`."
-    with torch.random.fork_rng(enabled=bool(needed)):
+    "Leave PyTorch's random numbers as they were; inside the `with` block they follow from `rng`."
+    with torch.random.fork_rng():
         if needed: torch.manual_seed(int(rng.integers(2**63)))
         yield
