@@ -61,7 +61,7 @@ def train(
     L.save(step.model, save, data=name, recipe=recipe, accuracy=step.accuracy, seconds=f'{step.seconds:.1f}')
     print(f'{rung}: {_verdict(step.accuracy, step.interval)}; written to {save}')
 
-# %% ../nbs/08_cli.ipynb #2ae7c993
+# %% ../nbs/08_cli.ipynb #dac12100
 def evaluate(
     file: Param('trained rung, as `mnist-steps train` writes it', str, opt=False),
     data: Param('folder with a data set in MNIST\'s format, instead of MNIST', str) = None,
@@ -73,7 +73,10 @@ def evaluate(
     step = L.Step(L.rung_name(model), model, None, test.labels, model.predict(test.images))
     figures = {k: v for k, v in step.to_dict().items() if k not in ('seconds', 'p_against_previous')}
     if json: print(_json.dumps({**figures, 'data': name}, indent=1))
-    else: print(f'{step.name}: {_verdict(step.accuracy, step.interval)}', metrics.precision_recall_f1(test.labels, step.y_pred, model.classes_), sep='\n')
+    else:
+        print(f'{step.name}: {_verdict(step.accuracy, step.interval)}\n\nclass  precision  recall      F1  digits')
+        for row in metrics.precision_recall_f1(test.labels, step.y_pred, model.classes_).rows():
+            print(f'{row["class"]!s:>5}  {row["precision"]:9.2%}  {row["recall"]:6.2%}  {row["f1"]:6.2%}  {row["support"]:6,}')
 
 # %% ../nbs/08_cli.ipynb #16ba9378
 def predict(
