@@ -298,7 +298,7 @@ def _read(file): # path, bytes or binary file -> upright Pillow picture
         return im
     except Exception as e: raise ValueError(f'{name} is damaged or cut short: {e}') from e
 
-# %% ../nbs/06_canvas.ipynb #ba5faaa7
+# %% ../nbs/06_canvas.ipynb #448ee6e4
 def _from_pil(im): # Pillow picture -> float32 (h, w) or (h, w, channels) in [0, 1]
     _limit(*im.size)
     try: upright = im.getexif().get(0x0112, 1)
@@ -336,6 +336,7 @@ def _stretched(a): # any finite range -> [0, 1]
     if 0 <= lo: return a/np.float32(255 if hi <= 255 else 65535 if hi <= 65535 else hi)
     return (a-np.float32(lo))/np.float32(hi-lo)
 
+# %% ../nbs/06_canvas.ipynb #da5f4da8
 def _from_array(image): # anything NumPy understands -> float32 (h, w) or (h, w, channels) in [0, 1]
     try: a = np.asarray(image)
     except Exception as e: raise ValueError(f'expected a picture, got {type(image).__name__}: {e}') from e

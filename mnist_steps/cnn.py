@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['block', 'CNN', 'random_shift', 'ShiftedDigits', 'pick_device', 'ConvNet']
 
-# %% ../nbs/05_cnn.ipynb #feae7778
+# %% ../nbs/05_cnn.ipynb #7a87fd5f
 import numpy as np
 import torch
+from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
@@ -76,15 +77,14 @@ def pick_device(
     if name != 'auto': return torch.device(name)
     return torch.device('cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu')
 
-# %% ../nbs/05_cnn.ipynb #7f03395d
+# %% ../nbs/05_cnn.ipynb #dfb9a6b3
 class ConvNet(TorchClassifier):
     "A convolutional net for square images, trained by AdamW with a one-cycle schedule."
     recipes = {
         'default': {},
         'fast': dict(epochs=1, max_shift=0, label_smoothing=0.),
     }
-    bounds = dict(epochs=(1, np.inf), batch_size=(2, np.inf), learning_rate=(0., np.inf), weight_decay=(0., np.inf),
-                  max_shift=(0, np.inf), label_smoothing=(0., 1.), dropout=(0., 1.))
+    bounds = {**TorchClassifier.bounds, 'batch_size': (2, np.inf), 'max_shift': (0, np.inf)}
 
     def __init__(self,
         channels=(16, 32, 64), # output channels of each block
@@ -108,11 +108,11 @@ class ConvNet(TorchClassifier):
             raise ValueError(f'ConvNet needs square images of at least {smallest} x {smallest} pixels; these have {n_features} pixels.')
         return CNN(side, self.channels, n_classes, self.dropout).to(pick_device(self.device), memory_format=torch.channels_last)
 
-    def _fit(self, x, codes, report):
-        rng = np.random.default_rng(self.random_state)
-        with seeded(rng): self._train(x, codes, rng, report)
-
-    def _train(self, x, codes, rng, report):
+# %% ../nbs/05_cnn.ipynb #3d41b66c
+@patch
+def _fit(self: ConvNet, x, codes, report):
+    rng = np.random.default_rng(self.random_state)
+    with seeded(rng):
         self.module_ = self._module(x.shape[1], len(self.classes_))
         images = as_tensor(x, like=next(self.module_.parameters())).reshape(len(x), 1, self.module_.side, self.module_.side)
         digits = ShiftedDigits(images, as_tensor(codes).to(images.device), self.max_shift, rng)

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['as_rows', 'Estimator', 'check_training_data', 'check_rows', 'Classifier', 'progress']
 
-# %% ../nbs/01b_estimator.ipynb #10d99084
+# %% ../nbs/01b_estimator.ipynb #326ceb60
 import inspect
 import numbers
 import warnings
 
 import numpy as np
+from fastcore.basics import patch
 
 from .data import to_pixels
 
@@ -28,11 +29,13 @@ def as_rows(
     if X.dtype == np.uint8 and X.ndim in (2, 3): return to_pixels(X if X.ndim == 3 else X[:, None])
     return X.reshape(len(X), X.shape[1] * X.shape[2]) if X.ndim == 3 else X
 
-# %% ../nbs/01b_estimator.ipynb #b8b3ca1c
+# %% ../nbs/01b_estimator.ipynb #0c83a554
 class Estimator:
     "Hyperparameters as scikit-learn expects them: stored by the constructor, read and changed by name."
     recipes = {'default': {}} # name -> hyperparameters
-    bounds = {} # hyperparameter -> (lowest value, first value that is too high); an integer low asks for integers
+    bounds = { # hyperparameter -> (lowest value, first value that is too high); an integer low asks for integers
+        'hidden': (1, np.inf), 'epochs': (1, np.inf), 'batch_size': (1, np.inf), 'learning_rate': (0., np.inf), 'momentum': (0., 1.),
+        'weight_decay': (0., np.inf), 'dropout': (0., 1.), 'label_smoothing': (0., 1.)}
 
     @classmethod
     def recipe(cls,
@@ -61,11 +64,11 @@ class Estimator:
         return f'{type(self).__name__}({", ".join(changed)})'
 
     def _check_params(self):
-        for name, (low, high) in self.bounds.items():
-            value, kind = getattr(self, name), numbers.Integral if isinstance(low, int) else numbers.Real
+        for name in filter(self.bounds.get, self.get_params()):
+            value, (low, high) = getattr(self, name), self.bounds[name]
+            kind = numbers.Integral if isinstance(low, int) else numbers.Real
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= value < high:
-                noun = 'an integer' if kind is numbers.Integral else 'a number'
-                raise ValueError(f'{name}={value!r} is out of bounds: give {noun} of at least {low}' + (f' and below {high}.' if high < np.inf else '.'))
+                raise ValueError(f'{name}={value!r} is out of bounds: give {"an integer" if isinstance(low, int) else "a number"} of at least {low}' + (f' and below {high}.' if high < np.inf else '.'))
 
 # %% ../nbs/01b_estimator.ipynb #86e09fdb
 def check_training_data(
@@ -92,7 +95,7 @@ def check_rows(
     check_is_fitted(estimator)
     return validate_data(estimator, as_rows(X), dtype=[np.float32, np.float64], reset=False)
 
-# %% ../nbs/01b_estimator.ipynb #2fcaf521
+# %% ../nbs/01b_estimator.ipynb #95110593
 class Classifier(Estimator):
     "A scikit-learn classifier around a training function; a subclass adds `_fit(x, codes, report)` and `predict_proba(X)`."
     def __sklearn_tags__(self):
@@ -133,15 +136,17 @@ class Classifier(Estimator):
         from sklearn.metrics import accuracy_score
         return accuracy_score(y, self.predict(X))
 
-    def set_state(self,
-        arrays: dict, # learned arrays by name, as `get_state()` of a trained estimator gives them
-        classes: np.ndarray, # its `classes_`
-        n_features: int, # its `n_features_in_`
-    ):
-        "Become the estimator that was trained elsewhere."
-        self.classes_, self.n_features_in_ = classes, n_features
-        self._set_arrays(arrays)
-        return self
+# %% ../nbs/01b_estimator.ipynb #ca961ef3
+@patch
+def set_state(self: Classifier,
+    arrays: dict, # learned arrays by name, as `get_state()` of a trained estimator gives them
+    classes: np.ndarray, # its `classes_`
+    n_features: int, # its `n_features_in_`
+):
+    "Become the estimator that was trained elsewhere."
+    self.classes_, self.n_features_in_ = classes, n_features
+    self._set_arrays(arrays)
+    return self
 
 # %% ../nbs/01b_estimator.ipynb #5b7b77f8
 def progress(

@@ -6,10 +6,11 @@
 __all__ = ['ACTIVATIONS', 'relu', 'sigmoid', 'log_softmax', 'softmax', 'cross_entropy', 'init_params', 'forward', 'backward',
            'sgd_step', 'dropout_mask', 'smooth_labels', 'train', 'NumpyNet']
 
-# %% ../nbs/03_numpy_net.ipynb #0f239dc1
+# %% ../nbs/03_numpy_net.ipynb #943b1246
 from time import perf_counter
 
 import numpy as np
+from fastcore.basics import patch
 
 from .data import Batches, one_hot
 from .estimator import Classifier, check_rows
@@ -168,15 +169,13 @@ def train(
         if on_epoch and on_epoch(epoch, np.mean(losses[-len(batches):]), perf_counter() - start): break
     return np.array(losses)
 
-# %% ../nbs/03_numpy_net.ipynb #01f7fc99
+# %% ../nbs/03_numpy_net.ipynb #9b4af63b
 class NumpyNet(Classifier):
     "A two-layer net in NumPy, trained by mini-batch gradient descent."
     recipes = {
         'default': {},
         'regularised': dict(hidden=256, epochs=15, learning_rate=.1, momentum=.9, label_smoothing=.1),
     }
-    bounds = dict(hidden=(1, np.inf), epochs=(1, np.inf), batch_size=(1, np.inf), learning_rate=(0., np.inf), momentum=(0., 1.),
-                  weight_decay=(0., np.inf), dropout=(0., 1.), label_smoothing=(0., 1.))
 
     def __init__(self,
         hidden=128, # hidden units
@@ -205,15 +204,20 @@ class NumpyNet(Classifier):
             train(self.params_, x, targets, Batches(len(x), self.batch_size, rng), self.epochs, self.learning_rate, self.decay,
                   self.momentum, self.weight_decay, self.dropout, self.activation, rng, report)
 
-    def predict_proba(self,
-        X, # digits in any form that `as_rows` takes
-    ) -> np.ndarray: # (n, k) probabilities; columns in the order of `classes_`
-        "Probability of each class."
-        x = check_rows(self, X)
-        return softmax(forward(self.params_, x, self.activation)[0])
+# %% ../nbs/03_numpy_net.ipynb #7367174b
+@patch
+def predict_proba(self: NumpyNet,
+    X, # digits in any form that `as_rows` takes
+) -> np.ndarray: # (n, k) probabilities; columns in the order of `classes_`
+    "Probability of each class."
+    x = check_rows(self, X)
+    return softmax(forward(self.params_, x, self.activation)[0])
 
-    def get_state(self):
-        "Learned arrays by name."
-        return self.params_
+# %% ../nbs/03_numpy_net.ipynb #897686be
+@patch
+def get_state(self: NumpyNet):
+    "Learned arrays by name."
+    return self.params_
 
-    def _set_arrays(self, arrays): self.params_ = {name: arrays[name] for name in ('w1', 'b1', 'w2', 'b2')}
+@patch
+def _set_arrays(self: NumpyNet, arrays): self.params_ = {name: arrays[name] for name in ('w1', 'b1', 'w2', 'b2')}

@@ -121,15 +121,13 @@ class TorchClassifier(Classifier):
         with torch.random.fork_rng(): self.module_ = self._module(self.n_features_in_, len(self.classes_))
         self.module_.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
 
-# %% ../nbs/04_torch_mlp.ipynb #c3be248c
+# %% ../nbs/04_torch_mlp.ipynb #7c48a37a
 class TorchMLP(TorchClassifier):
     "A two-layer net in PyTorch, trained by mini-batch gradient descent: the twin of `NumpyNet`."
     recipes = {
         'default': {},
         'regularised': dict(hidden=256, epochs=15, learning_rate=.1, momentum=.9, label_smoothing=.1),
     }
-    bounds = dict(hidden=(1, np.inf), epochs=(1, np.inf), batch_size=(1, np.inf), learning_rate=(0., np.inf), momentum=(0., 1.),
-                  weight_decay=(0., np.inf), dropout=(0., 1.), label_smoothing=(0., 1.))
 
     def __init__(self,
         hidden=128, # hidden units
