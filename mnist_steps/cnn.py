@@ -69,13 +69,14 @@ class ShiftedDigits(Dataset):
     def __getitem__(self, i): # index array (n,) -> a batch
         return random_shift(self.images[i], self.max_shift, self.rng), self.labels[i]
 
-# %% ../nbs/05_cnn.ipynb #9ea16386
+# %% ../nbs/05_cnn.ipynb #d15b1b3d
 def pick_device(
     name: str = 'auto', # 'auto', or one of PyTorch's: 'cpu', 'cuda', 'mps', ...
 ) -> torch.device:
     "The device of that name; for 'auto' a GPU if there is one, the CPU otherwise."
-    if name != 'auto': return torch.device(name)
-    return torch.device('cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu')
+    if name == 'auto': name = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
+    try: return torch.device(name)
+    except RuntimeError as e: raise ValueError(f'There is no device {name!r}: {e}') from None
 
 # %% ../nbs/05_cnn.ipynb #dfb9a6b3
 class ConvNet(TorchClassifier):

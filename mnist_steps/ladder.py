@@ -171,7 +171,7 @@ def climb(
         if on_rung: on_rung(step)
     return ladder
 
-# %% ../nbs/07_ladder.ipynb #57948707
+# %% ../nbs/07_ladder.ipynb #af7cef19
 def plot_ladder(
     ladder: Ladder,
     axes=None, # two Axes, or None for new ones
@@ -180,14 +180,14 @@ def plot_ladder(
     import matplotlib.pyplot as plt
     if axes is None: _, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True)
     for ax, value, label in zip(axes, ('parameters', 'seconds'), ('parameters', 'training time (s)')):
-        for step in ladder.steps:
+        for i, step in enumerate(ladder.steps):
             x, error, (low, high) = getattr(step, value), 1 - step.accuracy, step.interval
             ax.errorbar(x, 100 * error, yerr=[[100 * (high - 1 + error)], [100 * (1 - low - error)]], fmt='o', capsize=3, color=metrics.RUNG_COLORS[step.name])
-            ax.annotate(step.name, (x, 100 * error), xytext=(7, 3), textcoords='offset points')
+            ax.annotate(step.name, (x, 100 * error), xytext=(-8, 6 - 16 * (i % 2)), ha='right', textcoords='offset points')
         ax.set(xscale='log', yscale='log', xlabel=label)
-        ax.margins(x=.2)
-        ax.yaxis.set_major_formatter('{x:g}')
-        ax.yaxis.set_minor_formatter('{x:g}')
+        ax.margins(x=.3, y=.15)
+        ax.set_yticks([.2, .5, 1, 2, 5, 10], ['0.2', '0.5', '1', '2', '5', '10'])
+        ax.set_yticks([], minor=True)
     axes[0].set_ylabel('test error (%)')
     return axes
 

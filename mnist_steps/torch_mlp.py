@@ -49,7 +49,7 @@ def he_init(
         layer.weight.copy_(torch.from_numpy(weight.T).reshape(layer.weight.shape))
         if layer.bias is not None: layer.bias.zero_()
 
-# %% ../nbs/04_torch_mlp.ipynb #4ccb0c0f
+# %% ../nbs/04_torch_mlp.ipynb #0011b805
 def train(
     model: nn.Module, # trained in place
     loader: DataLoader, # batches of features and integer classes
@@ -70,10 +70,9 @@ def train(
             loss.backward()
             optimizer.step()
             scheduler.step()
-            losses.append(loss.detach())
-        mean_loss = torch.stack(losses[-len(loader):]).mean().item()
-        if on_epoch and on_epoch(epoch, mean_loss, perf_counter() - start): break
-    return torch.stack(losses).cpu().numpy()
+            losses.append(loss.item())
+        if on_epoch and on_epoch(epoch, np.mean(losses[-len(loader):]), perf_counter() - start): break
+    return np.array(losses)
 
 # %% ../nbs/04_torch_mlp.ipynb #2e7288ca
 def linear_decay(
