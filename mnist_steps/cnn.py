@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['block', 'CNN', 'random_shift', 'ShiftedDigits', 'pick_device', 'ConvNet']
 
-# %% ../nbs/05_cnn.ipynb #7a87fd5f
+# %% ../nbs/05_cnn.ipynb #05c810ca
 import numpy as np
 import torch
 from fastcore.basics import patch
@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
 from .data import Batches
+from .handwriting import HandwrittenDigits
 from .torch_mlp import TorchClassifier, as_tensor, seeded, train
 
 # %% ../nbs/05_cnn.ipynb #e9f0a4bc
@@ -78,12 +79,13 @@ def pick_device(
     try: return torch.device(name)
     except RuntimeError as e: raise ValueError(f'There is no device {name!r}: {e}') from None
 
-# %% ../nbs/05_cnn.ipynb #dfb9a6b3
+# %% ../nbs/05_cnn.ipynb #3d5df946
 class ConvNet(TorchClassifier):
     "A convolutional net for square images, trained by AdamW with a one-cycle schedule."
     recipes = {
         'default': {},
         'fast': dict(epochs=1, max_shift=0, label_smoothing=0.),
+        'handwriting': dict(channels=(32, 64, 128), epochs=10, handwriting=True),
     }
     bounds = {**TorchClassifier.bounds, 'batch_size': (2, np.inf), 'max_shift': (0, np.inf)}
 
@@ -96,12 +98,13 @@ class ConvNet(TorchClassifier):
         max_shift=1, # pixels by which training digits move at random
         label_smoothing=.05, # share of each target spread over all classes
         dropout=0., # share of the last features that sits out each step
+        handwriting=False, # bend and decorate training digits (see `HandwrittenDigits`) instead of moving them
         device='auto', # 'auto', 'cpu', 'cuda', 'mps'
         random_state=0, # seed, `numpy.random.Generator` or None (a different run every time)
     ):
         self.channels, self.epochs, self.batch_size, self.learning_rate = channels, epochs, batch_size, learning_rate
         self.weight_decay, self.max_shift, self.label_smoothing = weight_decay, max_shift, label_smoothing
-        self.dropout, self.device, self.random_state = dropout, device, random_state
+        self.dropout, self.handwriting, self.device, self.random_state = dropout, handwriting, device, random_state
 
     def _module(self, n_features, n_classes):
         side, smallest = round(n_features**.5), 2 ** (len(self.channels) + 1) # of which each block leaves half, and the last at least 2 x 2
@@ -109,14 +112,16 @@ class ConvNet(TorchClassifier):
             raise ValueError(f'ConvNet needs square images of at least {smallest} x {smallest} pixels; these have {n_features} pixels.')
         return CNN(side, self.channels, n_classes, self.dropout).to(pick_device(self.device), memory_format=torch.channels_last)
 
-# %% ../nbs/05_cnn.ipynb #3d41b66c
+# %% ../nbs/05_cnn.ipynb #a0fbfa04
 @patch
 def _fit(self: ConvNet, x, codes, report):
     rng = np.random.default_rng(self.random_state)
     with seeded(rng):
         self.module_ = self._module(x.shape[1], len(self.classes_))
         images = as_tensor(x, like=next(self.module_.parameters())).reshape(len(x), 1, self.module_.side, self.module_.side)
-        digits = ShiftedDigits(images, as_tensor(codes).to(images.device), self.max_shift, rng)
+        y = as_tensor(codes).to(images.device)
+        digits = ShiftedDigits(images, y, self.max_shift, rng)
+        if self.handwriting: digits = HandwrittenDigits(images, y, as_tensor(self.classes_.astype(int)).to(y.device)[y])
         loader = DataLoader(digits, sampler=Batches(len(x), self.batch_size, rng), batch_size=None)
         optimizer = torch.optim.AdamW(self.module_.parameters(), self.learning_rate, weight_decay=self.weight_decay)
         scheduler = OneCycleLR(optimizer, self.learning_rate, total_steps=self.epochs * len(loader))

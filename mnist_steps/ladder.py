@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['RUNGS', 'FORMAT_VERSION', 'Rung', 'find_rung', 'get_arrays', 'set_arrays', 'n_parameters', 'Step', 'Ladder', 'climb',
            'plot_ladder', 'RungFileError', 'rung_name', 'save', 'write_atomically', 'read_rung_file', 'load',
-           'save_report']
+           'pretrained_file', 'load_pretrained', 'save_report']
 
-# %% ../nbs/07_ladder.ipynb #9ad3a8fb
+# %% ../nbs/07_ladder.ipynb #f3c81408
 import hashlib
 import io
 import json
@@ -15,6 +15,8 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import version
+from importlib.resources import as_file, files
 from pathlib import Path
 from time import perf_counter
 
@@ -219,7 +221,7 @@ def _params(model):
     if rung_name(model) == 'logistic': params = {k: params[k] for k in ('C', 'max_iter', 'random_state')}
     return {k: v for k, v in params.items() if v is None or isinstance(v, (bool, int, float, str, list, tuple))}
 
-# %% ../nbs/07_ladder.ipynb #5d57f285
+# %% ../nbs/07_ladder.ipynb #4744d77a
 def save(
     model, # a trained rung
     path, # file to write; by convention it ends in .safetensors
@@ -230,7 +232,8 @@ def save(
     path, arrays = Path(path), {name: np.ascontiguousarray(a) for name, a in get_arrays(model).items()}
     classes = model.classes_.tolist()
     metadata = dict(format='mnist-steps', format_version=str(FORMAT_VERSION), version=__version__, rung=rung_name(model), params=json.dumps(_params(model)),
-                    classes=json.dumps(classes), n_features=str(model.n_features_in_), numpy=np.__version__, **{k: str(v) for k, v in facts.items()})
+                    classes=json.dumps(classes), n_features=str(model.n_features_in_),
+                    libraries=json.dumps({name: version(name) for name in ('numpy', 'scikit-learn', 'torch')}), **{k: str(v) for k, v in facts.items()})
     metadata['sha256'] = _digest(arrays, metadata)
     write_atomically(path, safetensors.numpy.save(arrays, metadata))
 
@@ -273,6 +276,19 @@ def load(
         model = find_rung(metadata['rung']).make(**json.loads(metadata['params']))
         return set_arrays(model, arrays, np.array(json.loads(metadata['classes'])), int(metadata['n_features']))
     except (KeyError, TypeError, RuntimeError, ValueError) as e: raise RungFileError(f'{path} does not fit this version of mnist-steps, {__version__}: {e}') from e
+
+# %% ../nbs/07_ladder.ipynb #0da68715
+def pretrained_file(
+    name: str, # 'logistic', 'numpy', 'torch' or 'cnn'
+): # a file inside the package
+    "The weights that come with the package."
+    return as_file(files('mnist_steps').joinpath('weights', f'{find_rung(name).name}.safetensors'))
+
+def load_pretrained(
+    name: str, # 'logistic', 'numpy', 'torch' or 'cnn'
+): # the trained rung
+    "A rung that comes with the package, trained on the 60,000 digits of MNIST."
+    with pretrained_file(name) as path: return load(path)
 
 # %% ../nbs/07_ladder.ipynb #a68321a0
 def save_report(
