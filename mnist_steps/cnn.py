@@ -112,16 +112,16 @@ class ConvNet(TorchClassifier):
             raise ValueError(f'ConvNet needs square images of at least {smallest} x {smallest} pixels; these have {n_features} pixels.')
         return CNN(side, self.channels, n_classes, self.dropout).to(pick_device(self.device), memory_format=torch.channels_last)
 
-# %% ../nbs/05_cnn.ipynb #a0fbfa04
+# %% ../nbs/05_cnn.ipynb #f7ceeb8d
 @patch
 def _fit(self: ConvNet, x, codes, report):
+    if self.handwriting and self.classes_.dtype.kind not in 'iu': raise ValueError('handwriting=True decorates digits: the labels must be the numbers that the images show.')
     rng = np.random.default_rng(self.random_state)
     with seeded(rng):
         self.module_ = self._module(x.shape[1], len(self.classes_))
         images = as_tensor(x, like=next(self.module_.parameters())).reshape(len(x), 1, self.module_.side, self.module_.side)
         y = as_tensor(codes).to(images.device)
-        digits = ShiftedDigits(images, y, self.max_shift, rng)
-        if self.handwriting: digits = HandwrittenDigits(images, y, as_tensor(self.classes_.astype(int)).to(y.device)[y])
+        digits = HandwrittenDigits(images, y, as_tensor(self.classes_).to(y.device)[y]) if self.handwriting else ShiftedDigits(images, y, self.max_shift, rng)
         loader = DataLoader(digits, sampler=Batches(len(x), self.batch_size, rng), batch_size=None)
         optimizer = torch.optim.AdamW(self.module_.parameters(), self.learning_rate, weight_decay=self.weight_decay)
         scheduler = OneCycleLR(optimizer, self.learning_rate, total_steps=self.epochs * len(loader))
