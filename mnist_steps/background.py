@@ -38,7 +38,7 @@ def make_rung(
     else: model.set_params(**params)._check_params()
     return model
 
-# %% ../nbs/08b_background.ipynb #982a5e48
+# %% ../nbs/08b_background.ipynb #0e981942
 def work(
     folder: Path, # gets a file for each epoch
     tell, # called after each epoch with what there is to report, as keywords
@@ -53,10 +53,13 @@ def work(
     def on_epoch(epoch, loss, seconds, model):
         save(model, Path(folder)/f'{epoch}.safetensors')
         tell(epoch=epoch, loss=float(loss), seconds=seconds, valid_accuracy=float(model.score(held_out.images, held_out.labels)))
-    start, has_epochs = perf_counter(), 'epochs' in model.get_params()
-    model.fit(train.images, train.labels, **({'on_epoch': on_epoch} if has_epochs else {}))
-    seconds = perf_counter() - start
-    if not has_epochs: on_epoch(1, negative_log_likelihood(train.labels, model.predict_proba(train.images), model.classes_), seconds, model)
+    start = perf_counter()
+    if 'epochs' not in model.get_params():
+        model.fit(train.images, train.labels)
+        seconds = perf_counter() - start
+        return on_epoch(1, negative_log_likelihood(train.labels, model.predict_proba(train.images), model.classes_), seconds, model)
+    *before, loss = model.fit(train.images, train.labels, on_epoch).history_['loss']
+    if not np.isfinite(loss): raise ValueError(f'The loss is {loss} after epoch {len(before) + 1}. Try a lower learning rate.')
 
 # %% ../nbs/08b_background.ipynb #bbcbde67
 def _end_with_parent(folder):
