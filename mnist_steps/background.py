@@ -61,7 +61,7 @@ def work(
     *before, loss = model.fit(train.images, train.labels, on_epoch).history_['loss']
     if not np.isfinite(loss): raise ValueError(f'The loss is {loss} after epoch {len(before) + 1}. Try a lower learning rate.')
 
-# %% ../nbs/08b_background.ipynb #bbcbde67
+# %% ../nbs/08b_background.ipynb #804616b6
 def _end_with_parent(folder):
     "Wait until nobody holds the other end of standard input; then leave nothing behind."
     while os.read(0, 1024): pass
@@ -72,8 +72,11 @@ def main():
     "Do the job that the first line on standard input describes, in the folder named on the command line."
     signal.signal(signal.SIGINT, signal.SIG_IGN) # Ctrl-C reaches parent and child; the parent decides
     folder, job, out = sys.argv[1], json.loads(sys.stdin.readline()), sys.stdout
-    threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
-    def tell(**message): print(json.dumps(message), file=out, flush=True)
+    watcher = threading.Thread(target=_end_with_parent, args=[folder], daemon=True)
+    watcher.start()
+    def tell(**message):
+        try: print(json.dumps(message), file=out, flush=True)
+        except OSError: watcher.join() # nobody listens any more: leave the end to the watcher
     try:
         with redirect_stdout(sys.stderr): work(folder, tell, **job)
     except Exception as e: tell(error=str(e) or type(e).__name__)
