@@ -10,6 +10,7 @@ cfg = config['DEFAULT']
 
 extras = {key.removesuffix('_requirements'): cfg[key].split() for key in cfg if key.endswith('_requirements')}
 extras['all'] = sorted(set(sum(extras.values(), [])))
+demo = cfg['lib_path'] + '.demo' # the app: the folder demo, inside the installed package
 
 setup(
     name=cfg['lib_name'],
@@ -31,8 +32,9 @@ setup(
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
     extras_require=extras,
-    packages=find_packages(include=[cfg['lib_path'] + '*']),
-    package_data={cfg['lib_path']: cfg['package_data'].split()},
+    packages=[*find_packages(include=[cfg['lib_path'] + '*']), demo],
+    package_dir={demo: 'demo'},
+    package_data={cfg['lib_path']: cfg['package_data'].split(), demo: cfg['demo_package_data'].split()},
     entry_points={
         'console_scripts': [cfg['console_scripts']],
         'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]})

@@ -59,12 +59,16 @@ def small_data(tmp_path):
 def test_wheel_is_the_package_and_nothing_else(archives):
     names = set(zipfile.ZipFile(archives[1]).namelist())
     about = {name for name in names if name.split('/')[0] == f'mnist_steps-{__version__}.dist-info'}
-    assert names - about == files('mnist_steps')
+    assert names - about == files('mnist_steps') | {f'mnist_steps/{name}' for name in files('demo')}
+
+def test_wheel_has_the_app_and_its_settings(archives):
+    app = {'__init__.py', 'app.py', 'requirements.txt', '.streamlit/config.toml'}
+    assert {f'mnist_steps/demo/{name}' for name in app} <= set(zipfile.ZipFile(archives[1]).namelist())
 
 def test_sdist_has_what_the_gate_needs(archives):
     names = {name.partition('/')[2] for name in tarfile.open(archives[0]).getnames()}
     wanted = {'LICENSE', 'README.md', 'CHANGELOG.md', 'settings.ini', 'setup.py', 'pyproject.toml'}
-    assert wanted | files('mnist_steps') | files('nbs') | files('tests') | files('docs') <= names
+    assert wanted | files('mnist_steps') | files('nbs') | files('tests') | files('docs') | files('demo') <= names
 
 def test_metadata(site):
     about = Distribution.at(site/f'mnist_steps-{__version__}.dist-info')
@@ -95,6 +99,16 @@ def test_data_comes_with_the_wheel(site, away):
 def test_import_is_light(module, away):
     code = f'import sys, {module}; print(*sys.modules.keys() & {{"torch", "sklearn", "scipy", "matplotlib"}})'
     assert not python('-c', code, **away).split()
+
+def test_app_is_found(site, away):
+    code = 'from mnist_steps.cli import find_app; import mnist_steps.demo as demo; print(find_app(), demo.__file__, sep="\\n")'
+    assert [Path(p).resolve() for p in python('-c', code, **away).split('\n')[:2]] == [
+        (site/'mnist_steps'/'demo'/name).resolve() for name in ('app.py', '__init__.py')]
+
+def test_training_in_the_background(away, small_data):
+    code = ('import sys; from mnist_steps.background import Training\n'
+            'with Training("numpy", data=sys.argv[1], epochs=2) as t: t.wait(); print(t.error, len(t.history["loss"]))')
+    assert python('-c', code, small_data, **away).split() == ['None', '2']
 
 def test_command(site, away, small_data):
     command = shutil.which('mnist-steps', path=site/'bin')

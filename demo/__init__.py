@@ -1,0 +1,1 @@
+"The drawing app; `mnist-steps demo` runs it."

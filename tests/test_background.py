@@ -1,0 +1,171 @@
+"Training in other processes: what they report, that they don't disturb each other, and that nothing is left of them."
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_steps.background import Training, running
+from mnist_steps.ladder import get_arrays
+from mnist_steps.numpy_net import NumpyNet
+from mnist_steps.torch_mlp import TorchMLP
+
+ENDLESS = 100_000 # epochs
+
+
+def wait_until(condition):
+    "Wait for something that happens in another process."
+    for _ in range(600):
+        if condition(): return
+        time.sleep(.1)
+    pytest.fail('waited for a minute')
+
+
+@pytest.fixture
+def endless(digits_dir):
+    "A training that goes on, two epochs after its start"
+    with Training('numpy', data=digits_dir, epochs=ENDLESS) as training:
+        wait_until(lambda: len(training.history['loss']) >= 2)
+        yield training
+
+
+def assert_same(model, other):
+    arrays, others = get_arrays(model), get_arrays(other)
+    assert arrays.keys() == others.keys()
+    for name in arrays: assert np.array_equal(arrays[name], others[name]), name
+
+
+def test_history_is_that_of_a_fit_right_here(digits, digits_dir):
+    train, held_out = digits[0].split(1/6)
+    here = NumpyNet(hidden=16, epochs=3, random_state=5).fit(train.images, train.labels, validation=(held_out.images, held_out.labels))
+    with Training('numpy', seed=5, data=digits_dir, hidden=np.int64(16), epochs=3) as there:
+        assert there.epochs == 3 and there.wait() and not there.running and there.error is None
+    assert there.history.keys() == here.history_.keys()
+    for name in 'loss', 'valid_accuracy': assert there.history[name] == here.history_[name]
+    assert all(seconds > 0 for seconds in there.history['seconds'])
+    assert_same(there.model, here)
+    assert there.model.get_params() == here.get_params()
+
+
+def test_logistic_regression_reports_once(digits, digits_dir):
+    train, held_out = digits[0].split(1/6)
+    with Training('logistic', data=digits_dir, C=.01) as training:
+        assert training.epochs is None and training.wait()
+    assert [len(values) for values in training.history.values()] == [1, 1, 1]
+    assert training.model[-1].C == .01
+    assert training.history['valid_accuracy'] == [training.model.score(held_out.images, held_out.labels)]
+
+
+def test_stop_keeps_the_model_of_the_last_epoch(endless, digits):
+    endless.stop()
+    endless.stop()
+    assert not endless.running and endless.error is None and endless.wait()
+    _, held_out = digits[0].split(1/6)
+    assert endless.model.score(held_out.images, held_out.labels) == endless.history['valid_accuracy'][-1]
+
+
+def test_model_follows_the_training(endless):
+    for _ in range(20):
+        before = len(endless.history['loss'])
+        assert endless.model.classes_.tolist() == list(range(10))
+        assert endless._epoch >= before
+    assert endless.running and not endless.wait(0)
+
+
+def test_close_leaves_nothing_but_model_and_history(endless):
+    process, folder = endless._collector.process, endless._collector.folder
+    assert list(folder.glob('*.safetensors'))
+    endless.close()
+    endless.close()
+    assert process.returncode is not None and not folder.exists()
+    assert endless.model is not None and len(endless.history['loss']) >= 2
+
+
+def test_a_training_that_nobody_holds_ends(digits_dir):
+    training = Training('numpy', data=digits_dir, epochs=ENDLESS)
+    process, folder = training._collector.process, training._collector.folder
+    del training
+    gc.collect()
+    assert process.wait(60) and not folder.exists()
+
+
+def test_two_at_once_are_the_same_as_alone(digits, digits_dir):
+    "PyTorch's dropout draws from a generator that a process has once."
+    params = dict(epochs=2, hidden=16, dropout=.3)
+    with Training('torch', 1, digits_dir, **params) as a, Training('torch', 2, digits_dir, **params) as b: a.wait(), b.wait()
+    assert a.error is b.error is None
+    train, _ = digits[0].split(1/6)
+    for seed, training in enumerate((a, b), 1):
+        alone = TorchMLP(random_state=seed, **params).fit(train.images, train.labels)
+        assert training.history['loss'] == alone.history_['loss']
+        assert_same(training.model, alone)
+    assert a.history['loss'] != b.history['loss']
+
+
+def test_running_counts(digits_dir):
+    assert running() == 0
+    with Training('numpy', data=digits_dir, epochs=ENDLESS), Training('numpy', data=digits_dir, epochs=ENDLESS): assert running() == 2
+    assert running() == 0
+
+
+@pytest.mark.parametrize('rung, params', [('keras', {}), ('numpy', {'layers': 2}), ('numpy', {'epochs': 0}), ('logistic', {'C': -1}), ('logistic', {'epochs': 3}),
+                                          ('cnn', {'batch_size': 1.5}), ('numpy', {'random_state': np.random.default_rng(0)})])
+def test_wrong_hyperparameters_start_nothing(rung, params):
+    with pytest.raises(ValueError): Training(rung, **params)
+    assert running() == 0
+
+
+def test_errors_are_reported(digits_dir, tmp_path):
+    with Training('numpy', data=tmp_path) as training: training.wait()
+    assert str(tmp_path) in training.error and training.model is None and training.history['loss'] == []
+    with Training('numpy', data=digits_dir, activation='tanh') as training: training.wait()
+    assert "'tanh'" in training.error
+
+
+def test_sudden_death_is_an_error(endless):
+    endless._collector.process.kill()
+    assert endless.wait(60) and 'exit code' in endless.error and endless.model is not None
+
+
+def test_divergence_is_an_error(digits_dir):
+    with Training('numpy', data=digits_dir, learning_rate=1e9, epochs=3) as training: training.wait()
+    assert 'lower learning rate' in training.error and training.history['loss'] == []
+
+
+def test_the_current_folder_does_not_matter(digits_dir, tmp_path, monkeypatch):
+    (tmp_path/'random.py').write_text('raise SystemError')
+    monkeypatch.chdir(tmp_path)
+    with Training('numpy', data=os.path.relpath(digits_dir), epochs=1) as training: training.wait()
+    assert training.error is None and len(training.history['loss']) == 1
+
+
+def test_child_ends_with_its_standard_input(digits_dir, tmp_path):
+    folder = tmp_path/'files'
+    folder.mkdir()
+    child = subprocess.Popen([sys.executable, '-m', 'mnist_steps.background', folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    print(json.dumps(dict(rung='numpy', data=str(digits_dir), epochs=ENDLESS)), file=child.stdin, flush=True)
+    assert json.loads(child.stdout.readline())['epoch'] == 1
+    child.stdin.close()
+    child.stdout.close()
+    assert child.wait(60) and not folder.exists()
+
+
+@pytest.mark.parametrize('end', ['os.kill(os.getpid(), 9)', 'os.abort()', 'sys.exit()', 'raise SystemError'])
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no signal 9, and keeps open files')
+def test_child_ends_with_its_parent(end, digits_dir):
+    code = f'''if True:
+        import os, sys, time
+        from mnist_steps.background import Training
+        training = Training('numpy', data={str(digits_dir)!r}, epochs={ENDLESS})
+        while not training.history['loss']: time.sleep(.1)
+        print(training._collector.folder, flush=True)
+        {end}'''
+    done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=300)
+    folder = Path(done.stdout.strip())
+    assert folder.name.startswith('mnist-steps-')
+    wait_until(lambda: not folder.exists())
