@@ -1,1 +1,1 @@
-"The drawing app; `mnist-steps demo` runs it."
+"The drawing app: `mnist-steps demo` runs app.py."

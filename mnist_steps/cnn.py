@@ -79,13 +79,13 @@ def pick_device(
     try: return torch.device(name)
     except RuntimeError as e: raise ValueError(f'There is no device {name!r}: {e}') from None
 
-# %% ../nbs/05_cnn.ipynb #3d5df946
+# %% ../nbs/05_cnn.ipynb #1c53b798
 class ConvNet(TorchClassifier):
     "A convolutional net for square images, trained by AdamW with a one-cycle schedule."
     recipes = {
         'default': {},
         'fast': dict(epochs=1, max_shift=0, label_smoothing=0.),
-        'handwriting': dict(channels=(32, 64, 128), epochs=10, handwriting=True),
+        'handwriting': dict(channels=(32, 64, 128), epochs=12, handwriting=True),
     }
     bounds = {**TorchClassifier.bounds, 'batch_size': (2, np.inf), 'max_shift': (0, np.inf)}
 

@@ -79,7 +79,7 @@ def ink_ends(
     rows = (images[:, 0].amax(dim=2) > .4).float()
     return ink_in_row(images, rows.argmax(dim=1).float()), ink_in_row(images, images.shape[-1] - 1. - rows.flip(1).argmax(dim=1))
 
-# %% ../nbs/06b_handwriting.ipynb #319cb807
+# %% ../nbs/06b_handwriting.ipynb #6b840e4a
 def _u(like, low, high): # one random number for each image
     return low + (high - low) * torch.rand(len(like), device=like.device)
 
@@ -87,11 +87,13 @@ def _stroke(images, start, right, down): # from `start`, with a pen of random wi
     return segments(start, start + torch.stack([right, down], dim=1), _u(images, 1.6, 2.6), images.shape[-1])
 
 def flag(images):
-    "A stroke from the top of a 1 down to the left; under every third a foot."
-    (top, bottom), length, angle = ink_ends(images), _u(images, 4, 10), _u(images, .25, 1)
+    "A stroke from the top of a 1 down to the left, at an angle to its stem; under every third a foot."
+    (top, bottom), length, angle = ink_ends(images), _u(images, 4, 11), _u(images, .45, 1.05)
+    right, down = F.normalize(bottom - top).unbind(1)
     foot, half = (_u(images, 0, 1) < .3).float()[:, None, None, None], _u(images, 2, 5)
     left = bottom - torch.stack([half, 0 * half], dim=1)
-    return torch.maximum(_stroke(images, top, -length * angle.cos(), length * angle.sin()), foot * _stroke(images, left, 2 * half, 0 * half))
+    return torch.maximum(_stroke(images, top, length * (right * angle.cos() - down * angle.sin()), length * (right * angle.sin() + down * angle.cos())),
+                         foot * _stroke(images, left, 2 * half, 0 * half))
 
 def bar(images):
     "A stroke through the stem of a 7."
@@ -107,9 +109,9 @@ def slash(images):
 
 def hook(images):
     "A stroke from the foot of a 9 to the left."
-    return _stroke(images, ink_ends(images)[1], -_u(images, 3, 7), -_u(images, -.5, 2.5))
+    return _stroke(images, ink_ends(images)[1], -_u(images, 3, 8), -_u(images, -.5, 3.5))
 
-FLOURISHES = {0: (slash, .15), 1: (flag, .5), 7: (bar, .5), 9: (hook, .25)} # digit -> what is added, and to which share of them
+FLOURISHES = {0: (slash, .15), 1: (flag, .5), 7: (bar, .5), 9: (hook, .35)} # digit -> what is added, and to which share of them
 
 # %% ../nbs/06b_handwriting.ipynb #328ef590
 def add_flourishes(

@@ -1,0 +1,151 @@
+"The pages of the app in every state that needs no browser; a stand-in draws."
+import io
+import statistics
+import sys
+import time
+import types
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from mnist_steps.canvas import STROKES, draw, to_mnist
+from mnist_steps.ladder import RUNGS, load_pretrained
+
+DEMO = Path(__file__).resolve().parents[1]/'demo'
+BLANK = np.zeros((280, 280, 4), np.uint8) + np.uint8([0, 0, 0, 255])
+
+
+@pytest.fixture
+def app(monkeypatch):
+    "app(page, drawing) runs a page on which `drawing` was drawn"
+    state = types.SimpleNamespace(drawing=None)
+    def st_canvas(**options):
+        assert options['return_image_data']
+        strokes = [] if state.drawing is None or state.drawing is BLANK else [{}]
+        return types.SimpleNamespace(image_data=state.drawing, json_data={'objects': strokes})
+    monkeypatch.setitem(sys.modules, 'streamlit_drawable_canvas', types.SimpleNamespace(st_canvas=st_canvas))
+    monkeypatch.syspath_prepend(DEMO)
+    monkeypatch.delitem(sys.modules, 'parts', raising=False)
+    def run(page, drawing=None):
+        state.drawing = drawing
+        at = AppTest.from_file(DEMO/page, default_timeout=120).run()
+        assert not at.exception, at.exception
+        return at
+    yield run
+    sys.modules.pop('parts', None)
+
+
+def said(at): return '\n'.join(element.value for kind in (at.markdown, at.info, at.error) for element in kind)
+
+
+def picture(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, 'png')
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('drawing', [None, BLANK], ids=['first visit', 'cleared'])
+def test_nothing_drawn(app, drawing):
+    assert 'Draw one digit, anywhere' in said(app('draw.py', drawing))
+
+
+@pytest.mark.parametrize('digit', range(10))
+def test_every_rung_answers(app, digit):
+    image = draw(STROKES[digit])
+    at = app('draw.py', image)
+    read = {name: load_pretrained(name).predict(to_mnist(image)[None])[0] for name in RUNGS}
+    headline = next(m.value for m in at.markdown if 'All four' in m.value or 'disagree' in m.value)
+    assert all(f'**{d}**' in headline for d in read.values())
+    assert 'What the models see' in said(at)
+
+
+@pytest.mark.parametrize('choice', [*RUNGS, 'nearest digits'])
+def test_every_explanation(app, choice):
+    at = app('draw.py', draw(STROKES[5]))
+    assert not at.segmented_control[1].set_value(choice).run().exception
+
+
+def test_a_dot_is_no_digit(app):
+    assert 'No digit yet' in said(app('draw.py', draw([[(0, 0), (0, 0)]], pen=30)))
+
+
+def test_a_filled_canvas_is_no_digit(app):
+    assert 'No digit yet' in said(app('draw.py', BLANK + np.uint8([255, 255, 255, 0])))
+
+
+def test_several_digits_are_read_in_order(app):
+    two = np.maximum(draw(STROKES[1], 130, 14, (30, 70)), draw(STROKES[7], 130, 14, (160, 70)))
+    at = app('draw.py', two)
+    assert '2 digits, from left to right' in said(at) and '**cnn** reads **17**' in said(at)
+
+
+@pytest.mark.parametrize('content, answer', [(b'text', 'can not be read'), (picture(draw(STROKES[3])), 'read **3**'), (picture(BLANK), 'No digit yet')],
+                         ids=['text', 'a three', 'a black picture'])
+def test_upload(app, content, answer):
+    at = app('draw.py')
+    at.segmented_control[0].set_value('Upload').run()
+    assert 'Draw one digit' in said(at)
+    at.file_uploader[0].set_value(('picture.png', content, 'image/png')).run()
+    assert not at.exception and answer in said(at)
+
+
+def test_other_inputs(app):
+    at = app('draw.py')
+    assert not at.segmented_control[0].set_value('Camera').run().exception
+    at.segmented_control[0].set_value('Surprise me').run()
+    assert not at.exception and 'What the models see' in said(at)
+
+
+def test_visitors_do_not_mix(app):
+    "Twenty at once, each with a digit of its own"
+    app('draw.py', BLANK) # loads what all share
+    test = app_digits = sys.modules['parts'].digits()[1]
+    expected = load_pretrained('cnn').predict(test.images[:20])
+    def visit(i):
+        at = AppTest.from_file(DEMO/'draw.py', default_timeout=300)
+        at.session_state.surprise = i
+        at.run()
+        at.segmented_control[0].set_value('Surprise me').run()
+        start = time.perf_counter()
+        at.segmented_control[1].set_value('logistic').run()
+        return at.exception, said(at), time.perf_counter() - start
+    with ThreadPoolExecutor(20) as pool: visits = list(pool.map(visit, range(20)))
+    for digit, (exception, text, _) in zip(expected, visits): assert not exception and f'**{digit}**' in text
+    seconds = sorted(s for *_, s in visits)
+    print(f'\n20 visitors at once: an answer takes {statistics.median(seconds):.2f} s (median), {seconds[18]:.2f} s (95th percentile)')
+
+
+def test_workshop(app):
+    at = app('workshop.py')
+    assert 'Choose the settings' in said(at)
+    for rung in RUNGS:
+        at.selectbox[0].set_value(rung).run()
+        assert not at.exception
+
+
+def test_train_stop_and_draw(app):
+    at = app('workshop.py', draw(STROKES[8]))
+    at.slider[0].set_value(1)
+    at.button[0].click().run()
+    training = at.session_state.training
+    training.wait(300)
+    at.run()
+    assert not at.exception and training.error is None
+    assert 'of the test digits' in said(at) and at.session_state.training.model.epochs == 1
+    at.button[0].click().run()
+    at.button[1].click().run()
+    assert not at.exception and not at.session_state.training.running
+
+
+def test_quiz(app):
+    at = app('quiz.py')
+    asked = at.session_state.asked
+    at.button(key='answer_7').click().run()
+    assert not at.exception and 'You say **7**' in said(at) and at.session_state.answers == [(asked, 7)]
+    next(b for b in at.button if b.label == 'Next').click().run()
+    assert not at.exception and at.session_state.answer is None
+    for rung in RUNGS: assert not at.segmented_control[0].set_value(rung).run().exception
