@@ -28,12 +28,15 @@ def agreement(read):
 
 def why(picture):
     "What decided, for the rung of the visitor's choice."
-    name = st.segmented_control('Why does it read that?', [*rungs(), 'nearest digits'], default='cnn', required=True, wrap=True)
+    name = st.segmented_control('Why does it read that?', [*rungs(), 'patch by patch', 'nearest digits'], default='cnn', required=True, wrap=True)
     if name == 'nearest digits':
         st.markdown('The training digits that are most like yours, pixel by pixel. No rung looks them up: each has only what it learned from them.')
         train = digits()[0]
         near = nearest(picture, train, 6)
         return gallery([enlarged(train.images[i]) for i in near], [f'{train.labels[i]}' for i in near])
+    if name == 'patch by patch':
+        st.markdown('What happens when a patch is blanked? Where it is red, what is there supports the digit; where it is blue, it speaks against it.')
+        return gallery([heat(occlusion_map(model, picture), 6) for model in rungs().values()], list(rungs()), 168)
     model = rungs()[name]
     order = model.predict_proba(picture[None])[0].argsort()[::-1]
     if name == 'logistic':
@@ -41,15 +44,14 @@ def why(picture):
         votes = template_votes(model, picture)
         gallery([heat(votes[c]) for c in order[:4]], [f'votes for {model.classes_[c]}' for c in order[:4]])
     elif name == 'cnn':
-        st.markdown('The first block makes 16 or more pictures out of yours: each shows where the net finds one feature, such as an edge.')
+        st.markdown('The first block makes a picture of every feature that it looks for, such as an edge in one direction. Here are 16 of them: red is where the feature was found.')
         maps = feature_maps(model, picture)
-        gallery([heat(m, 6) for m in maps[:16]], [f'{i}' for i in range(len(maps[:16]))], 84)
+        tiles = np.pad(maps[:16] / maps[:16].max(axis=(1, 2), keepdims=True).clip(1e-6), ((0, 0), (1, 1), (1, 1)))
+        st.image(heat(np.concatenate([np.concatenate(row, axis=1) for row in (tiles[:8], tiles[8:])]), 6), width=768, alt='sixteen feature maps')
     else:
         st.markdown('The hidden units that speak loudest for this digit. Red and blue show where a unit wants ink and where it wants none.')
         units = hidden_votes(model, picture)
         gallery([heat(u.weights) for u in units], [f'unit {u.unit}: {u.vote:+.1f}' for u in units])
-    st.markdown('And this is what happens when a patch is blanked: where it is red, what is there supports the digit; where it is blue, it speaks against it.')
-    gallery([heat(occlusion_map(model, picture), 8)], ['occlusion'], 224)
 
 
 left, right = st.columns([1, 2.6], gap='medium')

@@ -3,6 +3,9 @@ import io
 
 import numpy as np
 import streamlit as st
+import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 from streamlit_drawable_canvas import st_canvas
 
 from mnist_steps.data import load_mnist
@@ -10,9 +13,13 @@ from mnist_steps.explain import is_sure
 from mnist_steps.ladder import RUNGS, load_pretrained
 from mnist_steps.metrics import RUNG_COLORS
 
+RED_BLUE = colormaps['RdBu_r']
+
 
 @st.cache_resource(show_spinner='Loading the rungs')
-def rungs(): return {name: load_pretrained(name) for name in RUNGS}
+def rungs():
+    torch.set_num_threads(1) # visitors share the cores
+    return {name: load_pretrained(name) for name in RUNGS}
 
 
 @st.cache_resource(show_spinner='Loading the digits')
@@ -57,7 +64,7 @@ def verdicts(models, picture):
             bars(p, RUNG_COLORS.get(name, '#777777'), model.classes_)
 
 
-def enlarged(picture, k=4): return np.kron(picture, np.ones((k, k), picture.dtype))
+def enlarged(picture, k=4): return picture.repeat(k, axis=0).repeat(k, axis=1)
 
 
 def squared(picture, side=140):
@@ -68,14 +75,11 @@ def squared(picture, side=140):
 
 def heat(values, k=4):
     "Blue (against) to red (for), white at 0; RGB."
-    from matplotlib import colormaps
-    top = np.abs(values).max() or 1
-    return np.stack([enlarged(channel, k) for channel in np.moveaxis(colormaps['RdBu_r'](.5 + values / top / 2, bytes=True)[..., :3], -1, 0)], axis=-1)
+    return enlarged(RED_BLUE(.5 + values / (np.abs(values).max() or 1) / 2, bytes=True)[..., :3], k)
 
 
 def figure(size, plot):
     "A plot as PNG; without pyplot, which threads can't share."
-    from matplotlib.figure import Figure
     figure, file = Figure(figsize=size, layout='constrained'), io.BytesIO()
     plot(figure.subplots())
     figure.savefig(file, format='png', dpi=160)

@@ -79,7 +79,7 @@ def ink_ends(
     rows = (images[:, 0].amax(dim=2) > .4).float()
     return ink_in_row(images, rows.argmax(dim=1).float()), ink_in_row(images, images.shape[-1] - 1. - rows.flip(1).argmax(dim=1))
 
-# %% ../nbs/06b_handwriting.ipynb #6b840e4a
+# %% ../nbs/06b_handwriting.ipynb #f997a9c0
 def _u(like, low, high): # one random number for each image
     return low + (high - low) * torch.rand(len(like), device=like.device)
 
@@ -88,7 +88,7 @@ def _stroke(images, start, right, down): # from `start`, with a pen of random wi
 
 def flag(images):
     "A stroke from the top of a 1 down to the left, at an angle to its stem; under every third a foot."
-    (top, bottom), length, angle = ink_ends(images), _u(images, 4, 11), _u(images, .45, 1.05)
+    (top, bottom), length, angle = ink_ends(images), _u(images, 4, 13), _u(images, .4, 1.1)
     right, down = F.normalize(bottom - top).unbind(1)
     foot, half = (_u(images, 0, 1) < .3).float()[:, None, None, None], _u(images, 2, 5)
     left = bottom - torch.stack([half, 0 * half], dim=1)

@@ -1,4 +1,10 @@
 "What several test modules share: a few real digits, in memory and as a folder."
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
 import pytest
 
 from mnist_steps.data import load_mnist, write_idx
@@ -19,3 +25,26 @@ def digits_dir(digits, tmp_path_factory):
         write_idx(folder/f'{prefix}-images-idx3-ubyte.gz', part.images)
         write_idx(folder/f'{prefix}-labels-idx1-ubyte.gz', part.labels.astype('uint8'))
     return folder
+
+
+@pytest.fixture(scope='session')
+def url(tmp_path_factory):
+    "The app, served from another folder"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    log = tmp_path_factory.mktemp('server')/'log'
+    command = [sys.executable, '-c', 'import sys; from mnist_steps.cli import main; sys.exit(main())', 'demo', '--port', str(port), '--no-browser']
+    with log.open('w') as f: server = subprocess.Popen(command, cwd=log.parent, stdout=f, stderr=subprocess.STDOUT)
+    address = f'http://localhost:{port}'
+    try:
+        for _ in range(120):
+            try:
+                if urllib.request.urlopen(address + '/_stcore/health', timeout=5).status == 200: break
+            except OSError: time.sleep(.5)
+            assert server.poll() is None, log.read_text()
+        else: pytest.fail(log.read_text())
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)

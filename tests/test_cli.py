@@ -92,6 +92,7 @@ def test_predict(rung, digits, tmp_path):
         assert len(row['probabilities']) == 10 and np.isclose(sum(row['probabilities']), 1) and row['digit'] == np.argmax(row['probabilities'])
     assert sum(row['digit'] == label for row, label in zip(rows, test.labels)) >= 2
     assert run('predict', rung, '0.png', cwd=tmp_path).stdout.startswith('0.png: ')
+    assert run('predict', 'cnn', '0.png', cwd=tmp_path).stdout.startswith(f'0.png: {test.labels[0]} ')
 
 
 @pytest.fixture

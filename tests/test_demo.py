@@ -1,10 +1,7 @@
 "The pages of the app in every state that needs no browser; a stand-in draws."
 import io
-import statistics
 import sys
-import time
 import types
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +60,7 @@ def test_every_rung_answers(app, digit):
     assert 'What the models see' in said(at)
 
 
-@pytest.mark.parametrize('choice', [*RUNGS, 'nearest digits'])
+@pytest.mark.parametrize('choice', [*RUNGS, 'patch by patch', 'nearest digits'])
 def test_every_explanation(app, choice):
     at = app('draw.py', draw(STROKES[5]))
     assert not at.segmented_control[1].set_value(choice).run().exception
@@ -98,25 +95,6 @@ def test_other_inputs(app):
     assert not at.segmented_control[0].set_value('Camera').run().exception
     at.segmented_control[0].set_value('Surprise me').run()
     assert not at.exception and 'What the models see' in said(at)
-
-
-def test_visitors_do_not_mix(app):
-    "Twenty at once, each with a digit of its own"
-    app('draw.py', BLANK) # loads what all share
-    test = app_digits = sys.modules['parts'].digits()[1]
-    expected = load_pretrained('cnn').predict(test.images[:20])
-    def visit(i):
-        at = AppTest.from_file(DEMO/'draw.py', default_timeout=300)
-        at.session_state.surprise = i
-        at.run()
-        at.segmented_control[0].set_value('Surprise me').run()
-        start = time.perf_counter()
-        at.segmented_control[1].set_value('logistic').run()
-        return at.exception, said(at), time.perf_counter() - start
-    with ThreadPoolExecutor(20) as pool: visits = list(pool.map(visit, range(20)))
-    for digit, (exception, text, _) in zip(expected, visits): assert not exception and f'**{digit}**' in text
-    seconds = sorted(s for *_, s in visits)
-    print(f'\n20 visitors at once: an answer takes {statistics.median(seconds):.2f} s (median), {seconds[18]:.2f} s (95th percentile)')
 
 
 def test_workshop(app):
