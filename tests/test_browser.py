@@ -84,7 +84,7 @@ def choose(page, name):
     page.get_by_test_id('stButtonGroup').get_by_text(name, exact=True).click()
 
 
-def button(page, name): return page.get_by_role('button', name=name)
+def button(page, name): return page.get_by_test_id('stButton').get_by_role('button', name=name)
 
 
 def clear(page):
