@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from streamlit_drawable_canvas import st_canvas
 
 from mnist_steps.data import load_mnist
-from mnist_steps.explain import is_sure
+from mnist_steps.explain import SURE, is_sure
 from mnist_steps.ladder import RUNGS, load_pretrained
 from mnist_steps.metrics import RUNG_COLORS
 
@@ -62,6 +62,7 @@ def verdicts(models, picture):
             st.html(f'<div style="font-size:3rem;line-height:1;font-weight:600">{model.classes_[p.argmax()]}</div>'
                     f'<div style="font-size:.9rem">{"sure" if is_sure(p) else "not sure"}</div>')
             bars(p, RUNG_COLORS.get(name, '#777777'), model.classes_)
+    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit: about half of such answers are wrong.')
 
 
 def enlarged(picture, k=4): return picture.repeat(k, axis=0).repeat(k, axis=1)

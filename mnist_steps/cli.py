@@ -18,7 +18,7 @@ from pathlib import Path
 
 import mnist_steps
 
-# %% ../nbs/08_cli.ipynb #0a2c26d9
+# %% ../nbs/08_cli.ipynb #b144cdda
 def _say(*words): print(*words, file=sys.stderr, flush=True)
 
 def _progress():
@@ -30,6 +30,11 @@ def _data(folder):
     "The data set in `folder`, or MNIST; and its name."
     from mnist_steps.data import load_digits_dir, load_mnist
     return (load_digits_dir(folder), Path(folder).resolve().name) if folder else (load_mnist(), 'MNIST')
+
+def _rung(file):
+    "The rung in `file`, or the one of that name that comes with the package."
+    from mnist_steps import ladder as L
+    return L.load_pretrained(file) if file in RUNG_NAMES and not Path(file).is_file() else L.load(file)
 
 def _verdict(accuracy, interval): return f'{accuracy:.2%} of the test digits are right (95 % interval {interval[0]:.2%} to {interval[1]:.2%})'
 
@@ -67,15 +72,15 @@ def train(
     L.save(step.model, save, data=name, recipe=recipe, accuracy=step.accuracy, seconds=f'{step.seconds:.1f}')
     print(f'{rung}: {_verdict(step.accuracy, step.interval)}; written to {save}')
 
-# %% ../nbs/08_cli.ipynb #23207f34
+# %% ../nbs/08_cli.ipynb #cf7bac06
 def evaluate(
-    file, # trained rung, as `mnist-steps train` writes it
+    file, # trained rung, as `mnist-steps train` writes it; or the name of a rung, for the one that comes with the package
     data=None, # folder with a data set in MNIST's format, instead of MNIST
     json=False, # print the figures as JSON
 ):
     "Measure a trained rung on the test digits."
     from mnist_steps import ladder as L, metrics
-    model, ((_, test), name) = L.load(file), _data(data)
+    model, ((_, test), name) = _rung(file), _data(data)
     step = L.Step(L.rung_name(model), model, None, test.labels, model.predict(test.images))
     figures = {k: v for k, v in step.to_dict().items() if k not in ('seconds', 'p_against_previous')}
     if json: print(_json.dumps({**figures, 'data': name}, indent=1))
@@ -84,16 +89,15 @@ def evaluate(
         for row in metrics.precision_recall_f1(test.labels, step.y_pred, model.classes_).rows():
             print(f'{row["class"]!s:>5}  {row["precision"]:9.2%}  {row["recall"]:6.2%}  {row["f1"]:6.2%}  {row["support"]:6,}')
 
-# %% ../nbs/08_cli.ipynb #f3ae6d0d
+# %% ../nbs/08_cli.ipynb #64b61978
 def predict(
-    file, # trained rung, as `mnist-steps train` writes it
+    file, # trained rung, as `mnist-steps train` writes it; or the name of a rung, for the one that comes with the package
     images, # pictures of one digit each
     json=False, # print digits and probabilities as JSON
 ):
     "Name the digit on each picture."
-    from mnist_steps import ladder as L
     from mnist_steps.canvas import to_mnist
-    model, digits = L.load(file), []
+    model, digits = _rung(file), []
     for image in images:
         try: digits.append(to_mnist(Path(image)))
         except (ValueError, OSError) as e: raise ValueError(f'{image}: {e}') from e

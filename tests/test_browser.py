@@ -1,9 +1,12 @@
 "The app as a visitor meets it: Chromium, a mouse, a finger, and a server of its own."
+import gzip
+import json
 import os
 import re
 import shutil
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from mnist_steps.canvas import STROKES
@@ -57,11 +60,13 @@ def sheet(page):
     return canvas
 
 
-def draw(page, digit, size=180, at=None):
-    "Draw with the mouse; `at` is the left and top of the digit"
+def draw(page, digit, size=180, at=None): draw_strokes(page, STROKES[digit], size, at or ((280 - .7 * size) / 2, (280 - size) / 2))
+
+
+def draw_strokes(page, strokes, size, at):
+    "Draw with the mouse; `at` is the left and top of the unit square that the strokes lie in"
     box = sheet(page).bounding_box()
-    at = at or ((280 - .7 * size) / 2, (280 - size) / 2)
-    for stroke in STROKES[digit]:
+    for stroke in strokes:
         points = [(box['x'] + at[0] + x * size, box['y'] + at[1] + y * size) for x, y in stroke]
         page.mouse.move(*points[0])
         page.wait_for_timeout(200) # the toolbar makes way
@@ -104,6 +109,22 @@ def test_ten_digits(browser, url, size, at):
             clear(page)
         right = sum(int(name) == digit for digit, name in enumerate(named))
         assert right >= 9, f'drew 0 to 9, read {" ".join(named)}'
+
+
+@pytest.mark.skipif('PEN_STROKES' not in os.environ, reason='PEN_STROKES names no file of pen strokes')
+def test_strangers_digits(browser, url):
+    "One digit of each class, by ten writers; the file is described in 06b_handwriting"
+    digits = {}
+    for row in map(json.loads, gzip.open(os.environ['PEN_STROKES'], 'rt')): digits.setdefault((row['label'], row['writer']), row['strokes'])
+    with visit(browser, url) as page:
+        named = []
+        for label in range(10):
+            strokes = [np.array(stroke, float).reshape(-1, 2) for stroke in digits[label, label + 1]]
+            low, high = np.concatenate(strokes).min(axis=0), np.concatenate(strokes).max(axis=0)
+            draw_strokes(page, [((s - low) / (high - low).max()).tolist() for s in strokes], 180, (280 - 180 * (high - low) / (high - low).max()) / 2)
+            named.append(verdict(page))
+            clear(page)
+        assert sum(int(name) == label for label, name in enumerate(named)) >= 9, f'drew 0 to 9, read {" ".join(named)}'
 
 
 def test_undo_takes_back_one_stroke(browser, url):
