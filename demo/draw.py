@@ -1,7 +1,7 @@
 "Page 1: draw a digit, see what each rung reads, and why."
 import numpy as np
 import streamlit as st
-from parts import canvas, digits, enlarged, gallery, heat, rungs, squared, verdicts
+from parts import canvas, digits, enlarged, gallery, heat, rungs, show, squared, verdicts
 
 from mnist_steps.canvas import NoDigit, SeveralDigits, find_digits, steps
 from mnist_steps.explain import feature_maps, hidden_votes, nearest, occlusion_map, template_votes
@@ -15,7 +15,7 @@ def drawing():
     if how == 'Camera': return st.camera_input('Hold a digit in front of the camera')
     if st.button('Another digit', icon=':material/casino:') or 'surprise' not in st.session_state:
         st.session_state.surprise = np.random.default_rng().integers(len(digits()[1]))
-    st.image(enlarged(digits()[1].images[st.session_state.surprise], 10), f'Test digit {st.session_state.surprise:,}, drawn by a stranger', alt='a digit of the test set')
+    show(enlarged(digits()[1].images[st.session_state.surprise], 10), f'Test digit {st.session_state.surprise:,}, drawn by a stranger', alt='a digit of the test set')
     return digits()[1].images[st.session_state.surprise]
 
 
@@ -47,7 +47,7 @@ def why(picture):
         st.markdown('The first block makes a picture of every feature that it looks for, such as an edge in one direction. Here are 16 of them: red is where the feature was found.')
         maps = feature_maps(model, picture)
         tiles = np.pad(maps[:16] / maps[:16].max(axis=(1, 2), keepdims=True).clip(1e-6), ((0, 0), (1, 1), (1, 1)))
-        st.image(heat(np.concatenate([np.concatenate(row, axis=1) for row in (tiles[:8], tiles[8:])]), 6), width=768, alt='sixteen feature maps')
+        show(heat(np.concatenate([np.concatenate(row, axis=1) for row in (tiles[:8], tiles[8:])]), 6), width=768, alt='sixteen feature maps')
     else:
         st.markdown('The hidden units that speak loudest for this digit. Red and blue show where a unit wants ink and where it wants none.')
         units = hidden_votes(model, picture)

@@ -1,4 +1,5 @@
 "What the pages share: the digits, the trained rungs, a canvas, and pictures of arrays."
+import base64
 import io
 
 import numpy as np
@@ -6,6 +7,7 @@ import streamlit as st
 import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from mnist_steps.data import load_mnist
@@ -65,6 +67,15 @@ def verdicts(models, picture):
     st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit: about half of such answers are wrong.')
 
 
+def show(picture, caption=None, width='content', alt=None):
+    "A picture (array, or PNG as bytes) inside the page: no request of its own that could come after the next stroke."
+    if not isinstance(picture, bytes):
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, 'png')
+        picture = file.getvalue()
+    st.image('data:image/png;base64,' + base64.b64encode(picture).decode(), caption, width, alt=alt or caption)
+
+
 def enlarged(picture, k=4): return picture.repeat(k, axis=0).repeat(k, axis=1)
 
 
@@ -90,4 +101,4 @@ def figure(size, plot):
 def gallery(pictures, captions, width=112):
     "Pictures in a row that wraps on a narrow screen."
     with st.container(horizontal=True):
-        for picture, caption in zip(pictures, captions): st.image(picture, caption, width=width, alt=caption)
+        for picture, caption in zip(pictures, captions): show(picture, caption, width)

@@ -1,7 +1,7 @@
 "Page 3: your own score against the rungs', and where they fail."
 import numpy as np
 import streamlit as st
-from parts import digits, enlarged, figure, rungs, test_probabilities
+from parts import digits, enlarged, figure, rungs, show, test_probabilities
 
 from mnist_steps.metrics import KNOWN_WRONG_LABELS, plot_confusion, plot_mistakes
 
@@ -37,7 +37,7 @@ if 'asked' not in st.session_state:
 st.markdown('### Which digit is this?')
 left, right = st.columns([1, 2.6], gap='medium')
 i, given = st.session_state.asked, st.session_state.answer
-left.image(enlarged(test.images[i], 8), f'Test digit {i:,}', alt='a digit to name')
+with left: show(enlarged(test.images[i], 8), f'Test digit {i:,}', alt='a digit to name')
 with right:
     with st.container(horizontal=True):
         for digit in range(10): st.button(str(digit), key=f'answer_{digit}', on_click=answer, args=(digit,), disabled=given is not None)
@@ -53,6 +53,6 @@ with right:
 st.markdown('### Where they fail')
 name = st.segmented_control('Rung', list(rungs()), default='cnn', required=True)
 st.markdown(f'{name} is wrong on **{(predicted[name] != test.labels).sum()}** of {len(test):,} test digits. These are the mistakes that it is surest of:')
-st.image(mistakes(name), width=640, alt=f'the fifteen most confident mistakes of {name}')
+show(mistakes(name), width=640, alt=f'the fifteen most confident mistakes of {name}')
 st.markdown('And this is what it takes for what: rows are the labels, columns its answers.')
-st.image(confusion(name), width=520, alt=f'confusion matrix of {name}')
+show(confusion(name), width=520, alt=f'confusion matrix of {name}')

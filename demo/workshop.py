@@ -29,6 +29,7 @@ def dense():
 def start(name, params):
     stop()
     st.session_state.training = Training(name, **params)
+    return st.session_state.training
 
 
 def stop():
@@ -75,10 +76,9 @@ with left:
     name = st.selectbox('Rung', list(KNOBS), index=1)
     params = KNOBS[name]()
     mine = st.session_state.get('training')
-    busy = mine is not None and mine.running
-    full = not busy and running() >= MOST
-    st.button('Start', type='primary', on_click=start, args=(name, params), disabled=full, width='stretch')
-    st.button('Stop', on_click=stop, disabled=not busy, width='stretch')
+    full = running() >= MOST and not (mine and mine.running)
+    if st.button('Start', type='primary', disabled=full, width='stretch'): mine = start(name, params)
+    st.button('Stop', on_click=stop, disabled=not (mine and mine.running), width='stretch')
     if full: st.info('Others are training at the moment. Try again in a minute.')
 with right:
     if mine is None: st.info('Choose the settings and press Start. A learning rate that is too high is worth a try.')
