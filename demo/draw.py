@@ -76,8 +76,8 @@ with right:
         st.info('Draw one digit, anywhere, in any size. All four rungs read it as soon as you lift the pen.', icon=':material/draw:')
         st.stop()
     picture = stages['centred']
-    st.markdown('### ' + agreement({name: model.predict(picture[None])[0] for name, model in rungs().items()}))
-    verdicts(rungs(), picture)
+    headline = st.empty()
+    headline.markdown('### ' + agreement(verdicts(rungs(), picture)))
 st.markdown('### What the models see')
 st.markdown('Not your drawing, but 28 x 28 pixels of it: cropped, scaled to 20 pixels, and moved so that the centre of its ink lies in the middle.')
 gallery(map(squared, stages.values()), ['grey', 'ink on black', 'cropped', 'scaled', 'centred by mass'], 140)

@@ -56,15 +56,18 @@ def bars(probabilities, color, classes=range(10)):
 
 
 def verdicts(models, picture):
-    "One column for each model: the digit it sees, how sure it is, ten bars."
+    "One column for each model: the digit it sees, how sure it is, ten bars. Returns the digits by name."
+    read = {}
     for column, (name, model) in zip(st.columns(len(models)), models.items()):
         p = model.predict_proba(picture[None])[0]
+        read[name] = model.classes_[p.argmax()]
         with column.container(border=True, key=f'verdict_{name}'):
             st.markdown(f'**{name}**')
-            st.html(f'<div style="font-size:3rem;line-height:1;font-weight:600">{model.classes_[p.argmax()]}</div>'
+            st.html(f'<div style="font-size:3rem;line-height:1;font-weight:600">{read[name]}</div>'
                     f'<div style="font-size:.9rem">{"sure" if is_sure(p) else "not sure"}</div>')
             bars(p, RUNG_COLORS.get(name, '#777777'), model.classes_)
     st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit: about half of such answers are wrong.')
+    return read
 
 
 def show(picture, caption=None, width='content', alt=None):

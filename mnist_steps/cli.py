@@ -121,7 +121,7 @@ def demo_command(
 ) -> list: # words of a command line
     "The command that serves the app."
     options = {'server.address': 'localhost', 'server.headless': str(no_browser).lower(), 'server.showEmailPrompt': 'false',
-               'browser.gatherUsageStats': 'false', 'client.toolbarMode': 'minimal', **({'server.port': str(port)} if port else {})}
+               'server.fileWatcherType': 'none', 'browser.gatherUsageStats': 'false', 'client.toolbarMode': 'minimal', **({'server.port': str(port)} if port else {})}
     return [sys.executable, '-m', 'streamlit', 'run', str(find_app()), *(word for name, value in options.items() for word in ('--' + name, value))]
 
 # %% ../nbs/08_cli.ipynb #9057953a
