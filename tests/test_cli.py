@@ -121,7 +121,7 @@ def test_demo_runs_streamlit(server):
     command, = server.commands
     assert command[:4] == [sys.executable, '-m', 'streamlit', 'run'] and command[4] == str(cli.find_app())
     assert options(command) == {'--server.address': 'localhost', '--server.headless': 'false', '--server.showEmailPrompt': 'false',
-                                '--browser.gatherUsageStats': 'false', '--client.toolbarMode': 'minimal'}
+                                '--server.fileWatcherType': 'none', '--browser.gatherUsageStats': 'false', '--client.toolbarMode': 'minimal'}
 
 
 def test_demo_takes_a_port_and_no_browser(server):
