@@ -1,7 +1,7 @@
 "Page 1: draw a digit, see what each rung reads, and why."
 import numpy as np
 import streamlit as st
-from parts import canvas, digits, enlarged, gallery, heat, rungs, show, squared, verdicts
+from parts import canvas, digits, enlarged, gallery, heat, pen_rung, rungs, show, squared, verdicts
 
 from mnist_steps.canvas import NoDigit, SeveralDigits, find_digits, steps
 from mnist_steps.explain import feature_maps, hidden_votes, nearest, occlusion_map, template_votes
@@ -26,9 +26,9 @@ def agreement(read):
     return 'They disagree: ' + ', '.join(f'{" and ".join(names)} read{"s" * (len(names) == 1)} **{digit}**' for digit, names in by_digit.items()) + '.'
 
 
-def why(picture):
+def why(models, picture):
     "What decided, for the rung of the visitor's choice."
-    name = st.segmented_control('Why does it read that?', [*rungs(), 'patch by patch', 'nearest digits'], default='cnn', required=True, wrap=True)
+    name = st.segmented_control('Why does it read that?', [*models, 'patch by patch', 'nearest digits'], default='cnn', required=True, wrap=True)
     if name == 'nearest digits':
         st.markdown('The training digits that are most like yours, pixel by pixel. No rung looks them up: each has only what it learned from them.')
         train = digits()[0]
@@ -36,8 +36,8 @@ def why(picture):
         return gallery([enlarged(train.images[i]) for i in near], [f'{train.labels[i]}' for i in near])
     if name == 'patch by patch':
         st.markdown('What happens when a patch is blanked? Where it is red, what is there supports the digit; where it is blue, it speaks against it.')
-        return gallery([heat(occlusion_map(model, picture), 6) for model in rungs().values()], list(rungs()), 168)
-    model = rungs()[name]
+        return gallery([heat(occlusion_map(model, picture), 6) for model in models.values()], list(models), 168)
+    model = models[name]
     order = model.predict_proba(picture[None])[0].argsort()[::-1]
     if name == 'logistic':
         st.markdown('Each pixel votes by itself: red for the digit, blue against it. The digit with the most votes wins.')
@@ -58,13 +58,15 @@ left, right = st.columns([1, 2.6], gap='medium')
 with left:
     st.markdown('### Draw a digit')
     image = drawing()
+    learned = st.toggle('cnn trained on pen strokes, too', help='Rung 4 as it stands has seen the digits of MNIST only, which were scanned from paper. This one has also seen digits that 30 people drew on a tablet.')
+models = rungs() | ({'cnn': pen_rung()} if learned else {})
 with right:
     try: stages = None if image is None else steps(image)
     except SeveralDigits:
         found = [picture for _, picture in find_digits(image)]
         st.markdown(f'### {len(found)} digits, from left to right')
-        for name, model in rungs().items(): st.markdown(f'**{name}** reads **{"".join(map(str, model.predict(np.stack(found))))}**')
-        gallery([enlarged(picture) for picture in found], [f'{rungs()["cnn"].predict(picture[None])[0]}' for picture in found])
+        for name, model in models.items(): st.markdown(f'**{name}** reads **{"".join(map(str, model.predict(np.stack(found))))}**')
+        gallery([enlarged(picture) for picture in found], [f'{models["cnn"].predict(picture[None])[0]}' for picture in found])
         st.stop()
     except NoDigit as e:
         st.info(f'No digit yet: {e}.', icon=':material/draw:')
@@ -77,9 +79,9 @@ with right:
         st.stop()
     picture = stages['centred']
     headline = st.empty()
-    headline.markdown('### ' + agreement(verdicts(rungs(), picture)))
+    headline.markdown('### ' + agreement(verdicts(models, picture)))
 st.markdown('### What the models see')
 st.markdown('Not your drawing, but 28 x 28 pixels of it: cropped, scaled to 20 pixels, and moved so that the centre of its ink lies in the middle.')
 gallery(map(squared, stages.values()), ['grey', 'ink on black', 'cropped', 'scaled', 'centred by mass'], 140)
 st.markdown('### Why')
-why(picture)
+why(models, picture)

@@ -24,6 +24,10 @@ def rungs():
     return {name: load_pretrained(name) for name in RUNGS}
 
 
+@st.cache_resource
+def pen_rung(): return load_pretrained('cnn-pen')
+
+
 @st.cache_resource(show_spinner='Loading the digits')
 def digits(): return load_mnist() # train, test
 

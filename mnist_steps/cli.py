@@ -34,7 +34,7 @@ def _data(folder):
 def _rung(file):
     "The rung in `file`, or the one of that name that comes with the package."
     from mnist_steps import ladder as L
-    return L.load_pretrained(file) if file in RUNG_NAMES and not Path(file).is_file() else L.load(file)
+    return L.load_pretrained(file) if file in L.PRETRAINED and not Path(file).is_file() else L.load(file)
 
 def _verdict(accuracy, interval): return f'{accuracy:.2%} of the test digits are right (95 % interval {interval[0]:.2%} to {interval[1]:.2%})'
 

@@ -66,6 +66,15 @@ def test_every_explanation(app, choice):
     assert not at.segmented_control[1].set_value(choice).run().exception
 
 
+def test_the_cnn_that_knows_pen_strokes(app):
+    image = draw(STROKES[7])
+    at = app('draw.py', image)
+    before = [bars.proto.body for bars in at.get('html')]
+    after = [bars.proto.body for bars in at.toggle[0].set_value(True).run().get('html')]
+    assert not at.exception and len(after) == len(before) == 8
+    assert after[:6] == before[:6] and after[6:] != before[6:] # only the last rung is another
+
+
 def test_a_dot_is_no_digit(app):
     assert 'No digit yet' in said(app('draw.py', draw([[(0, 0), (0, 0)]], pen=30)))
 

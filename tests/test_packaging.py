@@ -74,7 +74,7 @@ def test_metadata(site):
     about = Distribution.at(site/f'mnist_steps-{__version__}.dist-info')
     assert about.version == __version__
     assert about.metadata['License-Expression'] == 'Apache-2.0'
-    assert about.metadata.get_all('License-File') == ['LICENSE', 'mnist_steps/mnist/NOTICE']
+    assert about.metadata.get_all('License-File') == ['LICENSE', 'mnist_steps/mnist/NOTICE', 'mnist_steps/weights/NOTICE']
     assert set(about.metadata.get_all('Provides-Extra')) == {'dev', 'demo', 'all'}
     assert [(e.name, e.value) for e in about.entry_points.select(group='console_scripts')] == [
         ('mnist-steps', 'mnist_steps.cli:main')]
