@@ -2,6 +2,7 @@
 
     python docs/build.py
 """
+import math
 import re
 import shutil
 import sys
@@ -42,6 +43,19 @@ def convert(cell, module):
         cell.metadata['mystnb'] |= dict.fromkeys(['code_prompt_show', 'code_prompt_hide'], opts['code-summary'])
     return cell
 
+def minutes(cells):
+    "How long a page takes to read: 200 words of prose a minute, or 20 lines of code"
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == 'markdown')
+    lines = sum(len(cell.source.splitlines()) for cell in cells if cell.cell_type == 'code')
+    return math.ceil(words / 200 + lines / 20)
+
+def head(path, front, cells):
+    "Title, description, and what else a reader wants to know first"
+    notebook = f'{cfg.user}/{cfg.repo}/blob/{cfg.branch}/nbs/{path.as_posix()}'
+    links = (f'<p class="reading">About {minutes(cells)} min · <a href="https://colab.research.google.com/github/{notebook}">Open in Colab</a> '
+             f'(first run <code>%pip install {cfg.lib_name}</code>) · <a href="{cfg.git_url}/raw/{cfg.branch}/nbs/{path.as_posix()}">Download</a></p>')
+    return mk_cell('\n\n'.join([f"# {front['title']}", front.get('description', ''), links]), 'markdown')
+
 def toctree(caption, names):
     listing = '\n'.join(names)
     return mk_cell(f'```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{listing}\n```', 'markdown')
@@ -55,13 +69,13 @@ def main():
     lessons = [page_name(p) for p in paths if p.parent != Path()]
     for path in paths:
         front, module, cells = processed(cfg.nbs_path/path)
-        head = mk_cell(f"# {front['title']}\n\n{front.get('description', '')}", 'markdown')
-        cells = [head, *(convert(cell, module) for cell in cells)]
+        cells = [head(path, front, cells), *(convert(cell, module) for cell in cells)]
         if path.name == cfg.readme_nb:
             cells += [toctree('Steps', steps), toctree('Lessons', lessons), toctree('Reference', ['glossary', 'changelog'])]
         page = source/f'{page_name(path)}.ipynb'
         page.parent.mkdir(parents=True, exist_ok=True)
         write_nb(new_nb(cells, {'language_info': {'name': 'python', 'pygments_lexer': 'python'}}), page)
+    shutil.copytree(cfg.nbs_path/'images', source/'images')
     shutil.copy(cfg.config_path/'CHANGELOG.md', source/'changelog.md')
     return build_main(['-W', '--keep-going', '-q', '-c', str(Path(__file__).parent), '-d', str(source/'.doctrees'),
                        str(source), str(cfg.doc_path)])

@@ -25,7 +25,8 @@ def blocks(cell):
 def render():
     front, _, cells = processed(cfg.nbs_path/cfg.readme_nb)
     parts = [f"# {front['title']}", front.get('description', ''), *(b for cell in cells for b in blocks(cell))]
-    return link_pages('\n\n'.join(filter(None, parts)) + '\n', SITE + '{page}.html')
+    text = link_pages('\n\n'.join(filter(None, parts)) + '\n', SITE + '{page}.html')
+    return text.replace('](images/', f'](https://raw.githubusercontent.com/{cfg.user}/{cfg.repo}/{cfg.branch}/nbs/images/') # PyPI shows it, too
 
 def main():
     path, new = cfg.config_path/'README.md', render()

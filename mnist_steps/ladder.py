@@ -182,10 +182,11 @@ def plot_ladder(
     import matplotlib.pyplot as plt
     if axes is None: _, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True)
     for ax, value, label in zip(axes, ('parameters', 'seconds'), ('parameters', 'training time (s)')):
+        middle = np.exp(np.mean(np.log([getattr(step, value) for step in ladder.steps])))
         for i, step in enumerate(ladder.steps):
             x, error, (low, high) = getattr(step, value), 1 - step.accuracy, step.interval
             ax.errorbar(x, 100 * error, yerr=[[100 * (high - 1 + error)], [100 * (1 - low - error)]], fmt='o', capsize=3, color=metrics.RUNG_COLORS[step.name])
-            ax.annotate(step.name, (x, 100 * error), xytext=(-8, 6 - 16 * (i % 2)), ha='right', textcoords='offset points')
+            ax.annotate(step.name, (x, 100 * error), xytext=(8 if x < middle else -8, 6 - 25 * (i % 2)), ha='left' if x < middle else 'right', textcoords='offset points')
         ax.set(xscale='log', yscale='log', xlabel=label)
         ax.margins(x=.3, y=.15)
         ax.set_yticks([.2, .5, 1, 2, 5, 10], ['0.2', '0.5', '1', '2', '5', '10'])

@@ -1,4 +1,6 @@
-"What several test modules share: a few real digits, in memory and as a folder."
+"What several test modules share: a few real digits, in memory and as a folder, the app and a browser."
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,6 +10,9 @@ import urllib.request
 import pytest
 
 from mnist_steps.data import load_mnist, write_idx
+
+CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
+FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 
 @pytest.fixture(scope='session')
@@ -48,3 +53,15 @@ def url(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.fixture(scope='session')
+def browser():
+    "Chromium; the tests that need it are skipped where there is none, unless REQUIRE_BROWSER is set"
+    sync_api = pytest.importorskip('playwright.sync_api', reason='the browser tests need `pip install -e ".[dev]"`')
+    if not CHROMIUM and not os.environ.get('REQUIRE_BROWSER'): pytest.skip('the browser tests need Chromium: `apt-get install chromium`')
+    assert CHROMIUM, 'no Chromium found: `apt-get install chromium`'
+    with sync_api.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()

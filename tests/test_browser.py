@@ -3,7 +3,6 @@ import gzip
 import json
 import os
 import re
-import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,21 +10,7 @@ import pytest
 
 from mnist_steps.canvas import STROKES
 
-sync_api = pytest.importorskip('playwright.sync_api', reason='the browser tests need `pip install -e ".[dev]"`')
-CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
-if not CHROMIUM and not os.environ.get('REQUIRE_BROWSER'): pytest.skip('the browser tests need Chromium: `apt-get install chromium`', allow_module_level=True)
-
-FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 PHONE = dict(viewport={'width': 360, 'height': 740}, device_scale_factor=2, has_touch=True, is_mobile=True)
-
-
-@pytest.fixture(scope='module')
-def browser():
-    assert CHROMIUM, 'no Chromium found: `apt-get install chromium`'
-    with sync_api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -1,0 +1,83 @@
+"""Draw the pictures of the front page in `nbs/images/`: icon, ladder and social card from the stored report, and the app.
+
+    python docs/pictures.py
+"""
+import json
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+from matplotlib.patches import Rectangle
+from playwright.sync_api import sync_playwright
+
+from mnist_steps.canvas import STROKES
+from mnist_steps.cli import demo_command
+from mnist_steps.ladder import plot_ladder
+from mnist_steps.metrics import RUNG_COLORS
+from pages import cfg
+
+IMAGES = cfg.nbs_path/'images'
+
+def icon():
+    "Four steps in the colours of the rungs, as SVG"
+    steps = ''.join(f'<rect x="{16 * i}" y="{48 - 16 * i}" width="16" height="{16 * (i + 1)}" fill="{color}"/>'
+                    for i, color in enumerate(RUNG_COLORS.values()))
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{steps}</svg>\n'
+
+def ladder(rungs):
+    "Test error against parameters and seconds"
+    plot_ladder(SimpleNamespace(steps=rungs))
+    plt.savefig(IMAGES/'ladder.png', dpi=130, bbox_inches='tight')
+
+def card(rungs):
+    "The stairs with their accuracies, in the size that social networks ask for"
+    ax = plt.figure(figsize=(12, 6.3), dpi=100).add_axes((0, 0, 1, 1), xlim=(0, 1200), ylim=(0, 630))
+    ax.axis('off')
+    ax.text(60, 540, cfg.title, fontsize=54, weight='bold', va='center')
+    ax.text(60, 460, 'Handwritten digits in four rungs,\nfrom a linear model to a convolutional net', fontsize=24, va='top', linespacing=1.4)
+    for i, rung in enumerate(rungs):
+        height, ink = 110 + 90 * i, 'black' if rung.name == 'numpy' else 'white'
+        ax.add_patch(Rectangle((60 + 270 * i, 0), 270, height, color=RUNG_COLORS[rung.name]))
+        ax.text(195 + 270 * i, height - 32, rung.name, fontsize=22, color=ink, weight='bold', ha='center', va='center')
+        ax.text(195 + 270 * i, height - 74, f'{rung.accuracy:.2%}', fontsize=24, color=ink, ha='center', va='center')
+    plt.savefig(IMAGES/'card.png')
+
+def app():
+    "The app after somebody drew a 5"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    server = subprocess.Popen(demo_command(port, no_browser=True), stdout=subprocess.PIPE, text=True)
+    try:
+        next(line for line in server.stdout if str(port) in line) # it listens
+        with sync_playwright() as p:
+            browser = p.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox'])
+            page = browser.new_page(viewport={'width': 1100, 'height': 1060}, color_scheme='light')
+            page.goto(f'http://localhost:{port}')
+            page.locator('canvas').last.wait_for()
+            page.wait_for_timeout(2000)
+            box = page.locator('canvas').last.bounding_box()
+            for stroke in STROKES[5]:
+                for k, (x, y) in enumerate(stroke):
+                    page.mouse.move(box['x'] + 80 + 180 * x, box['y'] + 50 + 180 * y, steps=2)
+                    if k == 0: page.mouse.down()
+                page.mouse.up()
+            page.mouse.move(1, 1)
+            page.locator('.st-key-verdict_cnn').wait_for()
+            page.wait_for_timeout(2000)
+            page.screenshot(path=IMAGES/'app.png')
+            browser.close()
+    finally: server.terminate()
+
+def main():
+    IMAGES.mkdir(exist_ok=True)
+    rungs = [SimpleNamespace(**rung) for rung in json.loads((cfg.nbs_path/'report.json').read_text(encoding='utf-8'))['rungs']]
+    (IMAGES/'icon.svg').write_text(icon(), encoding='utf-8')
+    ladder(rungs)
+    card(rungs)
+    app()
+
+if __name__ == '__main__': main()
