@@ -23,6 +23,7 @@ mathjax_path = mathjax.name # one self-contained file: maths without the network
 html_favicon = '../nbs/images/icon.svg'
 html_static_path = ['_static', '../nbs/images/card.png', str(mathjax)]
 html_css_files = ['site.css']
+html_js_files = ['site.js']
 html_copy_source = False
 
 ogp_site_url = html_baseurl
