@@ -55,7 +55,7 @@ def url(tmp_path_factory):
         server.wait(20)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module') # its event loop must end before a test may start another
 def browser():
     "Chromium; the tests that need it are skipped where there is none, unless REQUIRE_BROWSER is set"
     sync_api = pytest.importorskip('playwright.sync_api', reason='the browser tests need `pip install -e ".[dev]"`')
