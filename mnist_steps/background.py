@@ -149,19 +149,10 @@ def _clean_up(collector):
     collector.process.stdin.close()
     shutil.rmtree(collector.folder, ignore_errors=True)
 
-# %% ../nbs/08b_background.ipynb #2d584677
-class Training:
-    "A rung in training, in a process of its own."
-    def __init__(self,
-        rung: str, # 'logistic', 'numpy', 'torch' or 'cnn'
-        seed: int = 0, # `random_state` of the rung
-        data=None, # folder with a data set in MNIST's format; MNIST if None
-        **params, # hyperparameters that replace the default recipe's
-    ):
-        self.rung, self.epochs = rung, make_rung(rung, seed, **params).get_params().get('epochs') # None if it reports once
-        self._collector = _start(dict(rung=rung, seed=seed, data=data and os.path.abspath(data), **params))
-        self._finalizer = weakref.finalize(self, _clean_up, self._collector)
-        self._epoch, self._model = 0, None
+# %% ../nbs/08b_background.ipynb #ab7529c9
+class _View:
+    "What can be seen of a training."
+    def __init__(self, collector): self._collector, self._epoch, self._model = collector, 0, None
 
     @property
     def history(self) -> dict: # one entry in each list for each epoch so far
@@ -186,6 +177,19 @@ class Training:
             epoch = len(self._collector.epochs)
             if epoch > self._epoch: self._model, self._epoch = load(self._collector.file(epoch)), epoch
         return self._model
+
+# %% ../nbs/08b_background.ipynb #2d584677
+class Training(_View):
+    "A rung in training, in a process of its own."
+    def __init__(self,
+        rung: str, # 'logistic', 'numpy', 'torch' or 'cnn'
+        seed: int = 0, # `random_state` of the rung
+        data=None, # folder with a data set in MNIST's format; MNIST if None
+        **params, # hyperparameters that replace the default recipe's
+    ):
+        self.rung, self.epochs = rung, make_rung(rung, seed, **params).get_params().get('epochs') # None if it reports once
+        super().__init__(_start(dict(rung=rung, seed=seed, data=data and os.path.abspath(data), **params)))
+        self._finalizer = weakref.finalize(self, _clean_up, self._collector)
 
     def wait(self,
         timeout: float = None, # seconds; None waits as long as it takes
