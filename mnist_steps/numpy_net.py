@@ -77,12 +77,13 @@ def forward(
     params: dict, # as `init_params` makes them
     x: np.ndarray, # (n, d)
     activation: str = 'relu', # a key of `ACTIVATIONS`
-    mask = 1., # (n, hidden) factors for the hidden units: dropout
+    mask: np.ndarray = None, # (n, hidden) factors for the hidden units: dropout
 ) -> tuple: # logits (n, k) and hidden activations (n, hidden)
     "Logits of the two-layer net."
     f, _ = ACTIVATIONS[activation]
     hidden = f(x @ params['w1'] + params['b1'])
-    return hidden * mask @ params['w2'] + params['b2'], hidden
+    kept = hidden if mask is None else hidden * mask
+    return kept @ params['w2'] + params['b2'], hidden
 
 # %% ../nbs/03_numpy_net.ipynb #f3d694f5
 def backward(
@@ -91,18 +92,19 @@ def backward(
     hidden: np.ndarray, # (n, hidden) from `forward`
     dlogits: np.ndarray, # (n, k) derivative of the loss with respect to the logits
     activation: str = 'relu', # as in `forward`
-    mask = 1., # as in `forward`
+    mask: np.ndarray = None, # as in `forward`
 ) -> dict: # derivative of the loss with respect to each parameter, in its shape
     "Gradient of the two-layer net."
     _, slope = ACTIVATIONS[activation]
-    dhidden = dlogits @ params['w2'].T * mask
-    dz1 = dhidden * slope(hidden)
-    return dict(w1=x.T @ dz1, b1=dz1.sum(axis=0), w2=(hidden * mask).T @ dlogits, b2=dlogits.sum(axis=0))
+    dkept, kept = dlogits @ params['w2'].T, hidden
+    if mask is not None: dkept, kept = dkept * mask, hidden * mask
+    dz1 = dkept * slope(hidden)
+    return dict(w1=x.T @ dz1, b1=dz1.sum(axis=0), w2=kept.T @ dlogits, b2=dlogits.sum(axis=0))
 
 # %% ../nbs/03_numpy_net.ipynb #e809f437
 def sgd_step(
     params: dict, # changed in place
-    grads: dict, # from `backward`
+    grads: dict, # from `backward`; overwritten
     velocity: dict, # running sums of gradients, changed in place; start with zeros
     learning_rate: float,
     momentum: float = 0., # share of the velocity that survives a step
@@ -116,7 +118,7 @@ def sgd_step(
             velocity[name] *= momentum
             velocity[name] += step
             step = velocity[name]
-        p -= learning_rate * step
+        p -= np.multiply(learning_rate, step, out=grads[name]) # in the gradient's memory: no new array at each step
 
 # %% ../nbs/03_numpy_net.ipynb #3dfa4e04
 def dropout_mask(
@@ -153,12 +155,12 @@ def train(
     on_epoch=None, # called as `on_epoch(epoch, loss, seconds)`; return True to stop
 ) -> np.ndarray: # loss of each step
     "Train the two-layer net by mini-batch gradient descent."
-    losses, n_steps, mask = [], epochs * len(batches), 1.
+    losses, n_steps, mask = [], epochs * len(batches), None
     velocity = {name: np.zeros_like(p) for name, p in params.items()}
     for epoch in range(1, epochs + 1):
         start = perf_counter()
         for i in batches:
-            xb, tb = x[i], targets[i]
+            xb, tb = x.take(i, axis=0), targets.take(i, axis=0) # x[i] does the same, but slower
             if dropout: mask = dropout_mask((len(i), len(params['b1'])), dropout, rng, x.dtype.type)
             logits, hidden = forward(params, xb, activation, mask)
             log_p = log_softmax(logits)
