@@ -35,7 +35,7 @@ class Estimator:
     recipes = {'default': {}} # name -> hyperparameters
     bounds = { # hyperparameter -> (lowest value, first value that is too high); an integer low asks for integers
         'hidden': (1, np.inf), 'epochs': (1, np.inf), 'batch_size': (1, np.inf), 'learning_rate': (0., np.inf), 'momentum': (0., 1.),
-        'weight_decay': (0., np.inf), 'dropout': (0., 1.), 'label_smoothing': (0., 1.)}
+        'weight_decay': (0., np.inf), 'dropout': (0., 1.), 'label_smoothing': (0., 1.), 'distortion': (0., np.inf)}
 
     @classmethod
     def recipe(cls,

@@ -13,6 +13,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .data import Batches, one_hot
+from .distortion import distort, distortion_fields
 from .estimator import Classifier, check_rows
 
 # %% ../nbs/03_numpy_net.ipynb #2519699b
@@ -152,6 +153,7 @@ def train(
     dropout: float = 0., # share of hidden units that sits out each step
     activation: str = 'relu',
     rng: np.random.Generator = None, # for dropout
+    augment=None, # called on the features of each batch; gives others, such as distorted digits
     on_epoch=None, # called as `on_epoch(epoch, loss, seconds)`; return True to stop
 ) -> np.ndarray: # loss of each step
     "Train the two-layer net by mini-batch gradient descent."
@@ -161,6 +163,7 @@ def train(
         start = perf_counter()
         for i in batches:
             xb, tb = x.take(i, axis=0), targets.take(i, axis=0) # x[i] does the same, but slower
+            if augment: xb = augment(xb)
             if dropout: mask = dropout_mask((len(i), len(params['b1'])), dropout, rng, x.dtype.type)
             logits, hidden = forward(params, xb, activation, mask)
             log_p = log_softmax(logits)
@@ -177,6 +180,7 @@ class NumpyNet(Classifier):
     recipes = {
         'default': {},
         'regularised': dict(hidden=256, epochs=15, learning_rate=.1, momentum=.9, label_smoothing=.1),
+        'record': dict(hidden=1000, epochs=40, batch_size=128, learning_rate=.1, momentum=.9, distortion=1.),
     }
 
     def __init__(self,
@@ -190,11 +194,12 @@ class NumpyNet(Classifier):
         weight_decay=0., # share of each parameter added to its gradient
         dropout=0., # share of hidden units that sits out each step
         label_smoothing=0., # share of each target spread over all classes
+        distortion=0., # how strongly each digit is bent, anew at each step; 0 for not at all
         random_state=0, # seed, `numpy.random.Generator` or None (a different run every time)
     ):
         self.hidden, self.activation, self.epochs, self.batch_size = hidden, activation, epochs, batch_size
         self.learning_rate, self.decay, self.momentum, self.weight_decay = learning_rate, decay, momentum, weight_decay
-        self.dropout, self.label_smoothing, self.random_state = dropout, label_smoothing, random_state
+        self.dropout, self.label_smoothing, self.distortion, self.random_state = dropout, label_smoothing, distortion, random_state
 
     def _fit(self, x, codes, report):
         from threadpoolctl import threadpool_limits
@@ -202,9 +207,13 @@ class NumpyNet(Classifier):
         rng, n_classes = np.random.default_rng(self.random_state), len(self.classes_)
         targets = smooth_labels(one_hot(codes, n_classes, x.dtype), self.label_smoothing)
         self.params_ = init_params(x.shape[1], self.hidden, n_classes, rng, x.dtype)
+        augment = None
+        if self.distortion:
+            fields = float(self.distortion) * distortion_fields(x.shape[1], dtype=x.dtype)
+            def augment(xb): return distort(xb, fields, rng)
         with threadpool_limits(1, user_api='blas'):
             train(self.params_, x, targets, Batches(len(x), self.batch_size, rng), self.epochs, self.learning_rate, self.decay,
-                  self.momentum, self.weight_decay, self.dropout, self.activation, rng, report)
+                  self.momentum, self.weight_decay, self.dropout, self.activation, rng, augment, report)
 
 # %% ../nbs/03_numpy_net.ipynb #7367174b
 @patch
