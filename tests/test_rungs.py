@@ -4,11 +4,12 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mnist_steps.cnn import ConvNet, random_shift
+from mnist_steps.cnn import CNN, ConvNet, last_side, random_shift
 from mnist_steps.estimator import as_rows
 from mnist_steps.ladder import RUNGS
 from mnist_steps.numpy_net import NumpyNet
@@ -119,7 +120,7 @@ def test_unknown_choices():
     with pytest.raises(ValueError, match='choose from relu, sigmoid'): NumpyNet(activation='step').fit(x, y)
     with pytest.raises(ValueError, match='choose from default, regularised'): NumpyNet.recipe('best')
     with pytest.raises(ValueError, match='square images'): ConvNet().fit(x[:, :700], y)
-    with pytest.raises(ValueError, match='at least 16 x 16'): ConvNet().fit(x[:, :49], y)
+    with pytest.raises(ValueError, match='at least 23 x 23'): ConvNet().fit(x[:, :49], y)
 
 
 @pytest.mark.parametrize('Net', NETS)
@@ -174,6 +175,18 @@ def test_training_leaves_threads_and_random_numbers_as_they_were(digits):
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_logistic_regression_fits_on_one_thread(digits, monkeypatch):
+    train, threads = digits[0], []
+    def count(model, X, y, sample_weight=None):
+        threads.append({pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas'})
+        return model
+    monkeypatch.setattr(LogisticRegression, 'fit', count)
+    with threadpool_limits(2, user_api='blas'):
+        RUNGS['logistic'].make().fit(train.images, train.labels)
+        assert {pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas'} == {2}
+    assert threads == [{1}]
+
+
 def test_seeded_draws_follow_from_the_generator():
     def draw(seed):
         with seeded(np.random.default_rng(seed)): return torch.rand(3)
@@ -190,9 +203,34 @@ def test_convnet_takes_any_number_of_digits(digits, size):
 
 def test_convnet_takes_other_sizes():
     rng = np.random.default_rng(0)
-    for side in (16, 17, 32):
-        net = ConvNet(epochs=1, batch_size=16).fit(rng.integers(0, 256, (33, side, side)).astype(np.uint8), np.arange(33) % 3)
-        assert net.predict_proba(np.zeros((2, side, side), np.uint8)).shape == (2, 3)
+    for lean, sides in ((True, (23, 24, 32)), (False, (16, 17, 32))):
+        for side in sides:
+            net = ConvNet(epochs=1, batch_size=16, lean=lean).fit(rng.integers(0, 256, (33, side, side)).astype(np.uint8), np.arange(33) % 3)
+            assert net.predict_proba(np.zeros((2, side, side), np.uint8)).shape == (2, 3)
+
+
+@pytest.mark.parametrize('channels', [(4,), (4, 8), (4, 8, 8), (2, 4, 4, 8)])
+@pytest.mark.parametrize('lean', [True, False])
+def test_last_side_is_that_of_the_maps(channels, lean):
+    for side in (40, 57):
+        maps = CNN(side, channels, lean=lean).blocks(torch.zeros(2, 1, side, side))
+        assert maps.shape == (2, channels[-1], last_side(side, len(channels), lean), last_side(side, len(channels), lean))
+
+
+def test_test_shifts_answer_with_the_mean(digits):
+    train, test = digits
+    net, images = ConvNet(channels=(4, 8, 8), epochs=2, batch_size=64).fit(train.images, train.labels), test.images[:20]
+    moved = [images, *(np.roll(np.pad(images, ((0, 0), (1, 1), (1, 1))), step, axis)[:, 1:-1, 1:-1] for axis in (1, 2) for step in (-1, 1))]
+    expected = np.mean([net.predict_proba(x) for x in moved], axis=0)
+    assert not np.allclose(net.predict_proba(images), expected, atol=1e-4)
+    np.testing.assert_allclose(net.set_params(test_shifts=1).predict_proba(images), expected, atol=1e-6)
+    with pytest.raises(ValueError, match='test_shifts=-1 is out of bounds'): net.set_params(test_shifts=-1).fit(train.images, train.labels)
+
+
+def test_warped_digits_train_reproducibly(digits):
+    train, test = digits
+    first, again, other = (ConvNet.recipe('record', channels=(4, 8, 8), epochs=1, random_state=seed).fit(train.images, train.labels).predict_proba(test.images[:9]) for seed in (0, 0, 1))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
 def test_random_shift_moves_and_never_mixes():
