@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RUNGS', 'FORMAT_VERSION', 'PRETRAINED', 'Rung', 'find_rung', 'get_arrays', 'set_arrays', 'n_parameters', 'Step',
-           'Ladder', 'climb', 'plot_ladder', 'RungFileError', 'rung_name', 'save', 'write_atomically', 'read_rung_file',
-           'load', 'pretrained_file', 'load_pretrained', 'save_report']
+           'text_table', 'markdown_table', 'Ladder', 'climb', 'plot_ladder', 'RungFileError', 'rung_name', 'save',
+           'write_atomically', 'read_rung_file', 'load', 'pretrained_file', 'load_pretrained', 'save_report']
 
 # %% ../nbs/07_ladder.ipynb #f3c81408
 import hashlib
@@ -118,6 +118,22 @@ class Step:
                     confusion_matrix=metrics.confusion_matrix(self.y_true, self.y_pred, classes).tolist(),
                     per_class=[{k: row[k] for k in ('precision', 'recall', 'f1', 'support')} for row in per_class])
 
+# %% ../nbs/07_ladder.ipynb #b6edef50
+def text_table(
+    rows, # tuples of strings; the first is the header
+) -> str:
+    "A table for a terminal: first column to the left, the others to the right."
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return '\n'.join('  '.join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip() for row in rows)
+
+def markdown_table(
+    rows, # tuples of strings; the first is the header
+) -> str:
+    "The same table in Markdown."
+    head, *body = ('| ' + ' | '.join(row) + ' |' for row in rows)
+    return '\n'.join([head, '|:--' + '|--:' * (head.count('|') - 2) + '|', *body])
+
 # %% ../nbs/07_ladder.ipynb #1d52a918
 @dataclass
 class Ladder:
@@ -140,14 +156,8 @@ class Ladder:
             yield (s.name, f'{s.accuracy:.2%}', f'{low:.2%} to {high:.2%}', f'{(s.y_true != s.y_pred).sum():,}', f'{s.parameters:,}',
                    f'{s.seconds:.1f}', '' if s.below is None else f'{s.p_against_previous:.2g}')
 
-    def __str__(self):
-        rows = list(self.rows())
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        return '\n'.join('  '.join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip() for row in rows)
-
-    def _repr_markdown_(self):
-        head, *rows = ('| ' + ' | '.join(row) + ' |' for row in self.rows())
-        return '\n'.join([head, '|:--' + '|--:' * 6 + '|', *rows])
+    def __str__(self): return text_table(self.rows())
+    def _repr_markdown_(self): return markdown_table(self.rows())
 
 # %% ../nbs/07_ladder.ipynb #f1e8549d
 def climb(
