@@ -12,8 +12,8 @@ from streamlit_drawable_canvas import st_canvas
 
 from mnist_steps.data import load_mnist
 from mnist_steps.explain import SURE, is_sure
-from mnist_steps.ladder import RUNGS, load_pretrained
-from mnist_steps.metrics import RUNG_COLORS
+from mnist_steps.rungs import RUNGS, load_pretrained
+from mnist_steps.plots import RUNG_COLORS
 
 RED_BLUE = colormaps['RdBu_r']
 

@@ -3,7 +3,8 @@ import numpy as np
 import streamlit as st
 from parts import digits, enlarged, figure, rungs, show, test_probabilities
 
-from mnist_steps.metrics import KNOWN_WRONG_LABELS, plot_confusion, plot_mistakes
+from mnist_steps.data import KNOWN_WRONG_LABELS
+from mnist_steps.plots import plot_confusion, plot_mistakes
 
 test = digits()[1]
 predicted = {name: rungs()[name].classes_[p.argmax(axis=1)] for name, p in test_probabilities().items()}

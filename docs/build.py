@@ -75,13 +75,12 @@ def main():
     shutil.rmtree(source, ignore_errors=True)
     shutil.rmtree(cfg.doc_path, ignore_errors=True)
     paths = sorted(p.relative_to(cfg.nbs_path) for p in nbglob(as_path=True))
-    steps = [page_name(p) for p in paths if p.parent == Path() and p.name not in (cfg.readme_nb, 'glossary.ipynb')]
-    lessons = [page_name(p) for p in paths if p.parent != Path()]
+    def group(folder): return [page_name(p) for p in paths if p.parent == Path(folder) and p.name != cfg.readme_nb]
     for path in paths:
         front, module, cells = processed(cfg.nbs_path/path)
         cells = [head(path, front, cells), *(convert(cell, module) for cell in cells)]
         if path.name == cfg.readme_nb:
-            cells += [toctree('Steps', steps), toctree('Lessons', lessons), toctree('Reference', ['glossary', 'changelog'])]
+            cells += [toctree('Book', group('')), toctree('Lessons', group('lessons')), toctree('Workshop', [*group('reference'), 'changelog'])]
         page = source/f'{page_name(path)}.ipynb'
         page.parent.mkdir(parents=True, exist_ok=True)
         write_nb(new_nb(cells, {'language_info': {'name': 'python', 'pygments_lexer': 'python'}}), page)

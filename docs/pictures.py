@@ -15,8 +15,8 @@ from playwright.sync_api import sync_playwright
 
 from mnist_steps.canvas import STROKES
 from mnist_steps.cli import demo_command
-from mnist_steps.ladder import plot_ladder
-from mnist_steps.metrics import RUNG_COLORS
+from mnist_steps.plots import plot_ladder
+from mnist_steps.plots import RUNG_COLORS
 from pages import cfg
 
 IMAGES = cfg.nbs_path/'images'

@@ -9,7 +9,8 @@ import urllib.request
 
 import pytest
 
-from mnist_steps.data import load_mnist, write_idx
+from mnist_steps.data import load_mnist
+from mnist_steps.idx import write_idx
 
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mnist_steps.background import Training, running
-from mnist_steps.ladder import get_arrays
+from mnist_steps.rungs import get_arrays
 from mnist_steps.numpy_net import NumpyNet
 from mnist_steps.torch_mlp import TorchMLP
 

@@ -74,7 +74,7 @@ def test_recipes(digits):
 
 
 def test_every_recipe_of_the_list_exists():
-    from mnist_steps.ladder import RUNGS
+    from mnist_steps.rungs import RUNGS
     for name in B.RECIPES:
         rung, recipe = name.split()
         RUNGS[rung].make(recipe)

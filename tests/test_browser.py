@@ -98,7 +98,7 @@ def test_ten_digits(browser, url, size, at):
 
 @pytest.mark.skipif('PEN_STROKES' not in os.environ, reason='PEN_STROKES names no file of pen strokes')
 def test_strangers_digits(browser, url):
-    "One digit of each class, by ten writers; the file is described in 06b_handwriting"
+    "One digit of each class, by ten writers; the file is described in lessons/06_other_hands"
     digits = {}
     for row in map(json.loads, gzip.open(os.environ['PEN_STROKES'], 'rt')): digits.setdefault((row['label'], row['writer']), row['strokes'])
     with visit(browser, url) as page:

@@ -11,7 +11,8 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from mnist_steps.canvas import MAX_BYTES, STROKES, NoDigit, SeveralDigits, draw, find_digits, has_ink, read_number, steps, to_mnist
+from mnist_steps.canvas import STROKES, NoDigit, SeveralDigits, draw, find_digits, has_ink, read_number, steps, to_mnist
+from mnist_steps.pictures import MAX_BYTES
 from mnist_steps.data import load_mnist
 
 CANVAS = draw(STROKES[3])

@@ -10,7 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from mnist_steps.canvas import STROKES, draw, to_mnist
-from mnist_steps.ladder import RUNGS, load_pretrained
+from mnist_steps.rungs import RUNGS, load_pretrained
 
 DEMO = Path(__file__).resolve().parents[1]/'demo'
 BLANK = np.zeros((280, 280, 4), np.uint8) + np.uint8([0, 0, 0, 255])

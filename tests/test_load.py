@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mnist_steps.canvas import STROKES, draw, to_mnist
-from mnist_steps.ladder import RUNGS, load_pretrained
+from mnist_steps.rungs import RUNGS, load_pretrained
 
 websockets = pytest.importorskip('websockets')
 BackMsg = pytest.importorskip('streamlit.proto.BackMsg_pb2').BackMsg

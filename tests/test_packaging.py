@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mnist_steps import __version__
-from mnist_steps.data import load_mnist, write_idx
+from mnist_steps.data import load_mnist
+from mnist_steps.idx import write_idx
 
 ROOT = Path(__file__).resolve().parents[1]
 

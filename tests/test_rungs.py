@@ -9,11 +9,13 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mnist_steps.cnn import CNN, ConvNet, last_side, random_shift
-from mnist_steps.estimator import as_rows
-from mnist_steps.ladder import RUNGS
+from mnist_steps.cnn import CNN, ConvNet, last_side
+from mnist_steps.torch_augment import random_shift
+from mnist_steps.inputs import as_rows
+from mnist_steps.rungs import RUNGS
 from mnist_steps.numpy_net import NumpyNet
-from mnist_steps.torch_mlp import TorchMLP, seeded
+from mnist_steps.torch_mlp import TorchMLP
+from mnist_steps.torch_train import seeded
 
 NETS = [NumpyNet, TorchMLP, ConvNet]
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from mnist_steps.distortion import distort, distortion_fields, warp
-from mnist_steps.ladder import load, load_pretrained, save
+from mnist_steps.augment import distort, distortion_fields, warp
+from mnist_steps.rungs import load, load_pretrained, save
 from mnist_steps.numpy_net import NumpyNet
 
 
