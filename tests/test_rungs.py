@@ -15,7 +15,6 @@ from mnist_steps.inputs import as_rows
 from mnist_steps.rungs import RUNGS
 from mnist_steps.numpy_net import NumpyNet
 from mnist_steps.torch_mlp import TorchMLP
-from mnist_steps.torch_train import seeded
 
 NETS = [NumpyNet, TorchMLP, ConvNet]
 
@@ -187,12 +186,6 @@ def test_logistic_regression_fits_on_one_thread(digits, monkeypatch):
         RUNGS['logistic'].make().fit(train.images, train.labels)
         assert {pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas'} == {2}
     assert threads == [{1}]
-
-
-def test_seeded_draws_follow_from_the_generator():
-    def draw(seed):
-        with seeded(np.random.default_rng(seed)): return torch.rand(3)
-    assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
 
 
 @pytest.mark.parametrize('size', [1, 3, 64, 65, 129])
