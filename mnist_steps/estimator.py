@@ -168,8 +168,8 @@ def forget(estimator): # changed in place
 
 @contextmanager
 def as_before_on_error(estimator): # any object
-    """Give an estimator back what it was if the `with` block fails. A training that its user interrupts keeps what it has
-    learned since its first whole epoch."""
+    """Give an estimator back what it was if the `with` block fails. A training that its user interrupts keeps what it
+    has learned since its first whole epoch."""
     before = dict(vars(estimator))
     try: yield
     except BaseException as error:
@@ -184,7 +184,8 @@ def _with_labels(X, y):
     "Digits and their labels, which `Digits` may bring themselves."
     if y is None and isinstance(X, Digits): return tuple(X)
     if y is None:
-        raise ValueError('y is missing: fit requires y to be passed, but the target y is None. Give a class for each digit.')
+        raise ValueError(
+            'y is missing: fit requires y to be passed, but the target y is None. Give a class for each digit.')
     return X, y
 
 def _pair(validation):
