@@ -118,7 +118,8 @@ class Ladder(Mapping):
         for step in self.steps:
             if step.name == name:
                 return step
-        raise KeyError(f'There is no rung {name!r} on this ladder; choose from {", ".join(self)}.')
+        raise KeyError(
+            f'There is no rung {name!r} on this ladder; choose from {", ".join(self)}.')
 
     def __iter__(self) -> Iterator[str]:
         return iter([step.name for step in self.steps])
@@ -133,8 +134,8 @@ class Ladder(Mapping):
 
     def rows(self) -> list[tuple]: # of strings
         "Header and one row of text for each rung."
-        rows = [('rung', 'accuracy', '95 % interval', 'mistakes', 'parameters', 'seconds',
-                 'p against the rung below')]
+        rows = [('rung', 'accuracy', '95 % interval', 'mistakes', 'parameters',
+                 'seconds', 'p against the rung below')]
         for step in self.steps:
             low, high = step.interval
             p = step.p_against_previous
@@ -198,7 +199,8 @@ def climb(
     rungs = [rungs] if isinstance(rungs, str) else list(rungs)
     recipes = recipes or {}
     if not rungs:
-        raise ValueError(f'There is nothing to climb; choose rungs from {", ".join(RUNGS)}.')
+        raise ValueError(
+            f'There is nothing to climb; choose rungs from {", ".join(RUNGS)}.')
     for rung in recipes:
         find_rung(rung)
     models = {}
@@ -256,7 +258,8 @@ def save_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, step in ladder.items():
-        save(step.model, folder/f'{name}.safetensors', data=ladder.data, accuracy=step.accuracy)
+        file = folder/f'{name}.safetensors'
+        save(step.model, file, data=ladder.data, accuracy=step.accuracy)
         figure = Figure(figsize=(6, 5.5), layout='constrained')
         plot_confusion(step.y_true, step.y_pred, step.classes, ax=figure.subplots())
         write_atomically(folder/f'confusion_{name}.png', _png(figure))

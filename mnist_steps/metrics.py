@@ -55,7 +55,7 @@ def accuracy(
     y_true: np.ndarray, # (n,) true classes
     y_pred: np.ndarray, # (n,) predicted classes
 ) -> float: # share of equal entries, in [0, 1]
-    "Share of predictions that are right; `ValueError` for labels that can't be compared."
+    "Share of predictions that are right; `ValueError` if they can't be compared."
     y_true, y_pred = _pair(y_true, y_pred)
     return float(np.mean(y_true == y_pred))
 
@@ -96,7 +96,7 @@ def wilson_interval(
 
 # %% ../nbs/02_right_and_wrong.ipynb #140083d5
 def class_order(
-    classes: np.ndarray | None, # (k,) classes in the order that you want; None to sort them
+    classes: np.ndarray | None, # (k,) in the order that you want; None to sort them
     *labels: np.ndarray, # (n,) labels, one array or several, each of its own length
 ) -> np.ndarray: # (k,) `classes`, checked; without them every class that occurs, sorted
     "The order of the rows of a table; `ValueError` if `classes` leaves a label out."
@@ -134,9 +134,9 @@ def _positions(y, classes):
 def confusion_matrix(
     y_true: np.ndarray, # (n,) true classes
     y_pred: np.ndarray, # (n,) predicted classes
-    classes: np.ndarray | None = None, # (k,) order of rows; default: all that occur, sorted
+    classes: np.ndarray | None = None, # (k,) order of rows; default: sorted
 ) -> np.ndarray: # (k, k) int64 counts; rows true, columns predicted
-    "How often each class was predicted as each class; `ValueError` as in `class_order`."
+    "How often each class was taken for each; `ValueError` as in `class_order`."
     y_true, y_pred = _pair(y_true, y_pred)
     classes = class_order(classes, y_true, y_pred)
     k = len(classes)
@@ -190,9 +190,9 @@ class PerClass:
 def precision_recall_f1(
     y_true: np.ndarray, # (n,) true classes
     y_pred: np.ndarray, # (n,) predicted classes
-    classes: np.ndarray | None = None, # (k,) order of rows; default: all that occur, sorted
+    classes: np.ndarray | None = None, # (k,) order of rows; default: sorted
 ) -> PerClass: # one row per class; a share of nothing (0 / 0) counts as 0
-    "Precision, recall, F1 and support of every class; `ValueError` as in `class_order`."
+    "Precision, recall, F1, support of each class; `ValueError` as in `class_order`."
     counts = confusion_matrix(y_true, y_pred, classes)
     right = counts.diagonal()
     predicted = counts.sum(axis=0)
@@ -267,7 +267,7 @@ def check_probabilities(
 def negative_log_likelihood(
     y_true: np.ndarray, # (n,) true classes
     proba: np.ndarray, # (n, k) probabilities; rows sum to 1
-    classes: np.ndarray | None = None, # (k,) of the columns; as in `check_probabilities`
+    classes: np.ndarray | None = None, # (k,) of columns; as in `check_probabilities`
 ) -> float: # mean of -ln p, in nats; 0 is perfect
     "Mean negative log of the probability given to the true class."
     proba, column, _ = check_probabilities(y_true, proba, classes)
@@ -289,7 +289,7 @@ def reliability(
     y_true: np.ndarray, # (n,) true classes
     proba: np.ndarray, # (n, k) probabilities; rows sum to 1
     bins: int = 15, # number of bins; each holds (low, high]
-    classes: np.ndarray | None = None, # (k,) of the columns; as in `check_probabilities`
+    classes: np.ndarray | None = None, # (k,) of columns; as in `check_probabilities`
 ) -> Reliability: # what happened in each bin
     "Sort the samples into bins by confidence; count the right ones in each."
     if bins < 1:
@@ -306,14 +306,15 @@ def reliability(
     def mean(sums):
         return np.divide(sums, counts, out=np.full(bins, np.nan), where=counts > 0)
 
-    return Reliability(edges, counts, n_right.astype(np.int64), mean(total), mean(n_right))
+    return Reliability(
+        edges, counts, n_right.astype(np.int64), mean(total), mean(n_right))
 
 # %% ../nbs/02_right_and_wrong.ipynb #dfe98692
 def expected_calibration_error(
     y_true: np.ndarray, # (n,) true classes
     proba: np.ndarray, # (n, k) probabilities; rows sum to 1
     bins: int = 15, # number of equal-width bins of confidence
-    classes: np.ndarray | None = None, # (k,) of the columns; as in `check_probabilities`
+    classes: np.ndarray | None = None, # (k,) of columns; as in `check_probabilities`
 ) -> float: # in [0, 1]; 0 is perfectly calibrated
     "Mean gap between confidence and accuracy (Guo et al., 2017, equation 3)."
     found = reliability(y_true, proba, bins, classes)
