@@ -43,7 +43,7 @@ class LogisticRegression(Classifier):
     ): # the estimator itself
         """Fit from scratch; `history_` has one entry. Raises `ValueError` for digits, classes or hyperparameters that
         are not fit to train on, and then leaves the estimator as it was."""
-        return self._guarded_fit(X, y, on_epoch, validation, progress, sample_weight=sample_weight)
+        return self._checked_fit(X, y, on_epoch, validation, progress, sample_weight=sample_weight)
 
     def _fit(self, x, codes, report, sample_weight=None):
         start = perf_counter()

@@ -82,7 +82,7 @@ def test_overflow_behind_a_scaler_is_said(digits, name):
 @pytest.mark.parametrize('scaler', [StandardScaler(), MinMaxScaler()])
 def test_pipelines_with_a_scaler_keep_working(digits, name, scaler):
     train, test = digits
-    model = make(name, **({} if name == 'logistic' else dict(learning_rate=.01, epochs=5)))
+    model = make(name, **({} if name == 'logistic' else dict(learning_rate=.05, epochs=15)))
     pipeline = make_pipeline(scaler, model)
     rows = train.images.reshape(len(train), -1)
     pipeline.fit(rows, train.labels)
