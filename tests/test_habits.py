@@ -26,8 +26,8 @@ def code_cells(path):
 @pytest.mark.parametrize('path', PYTHON + NOTEBOOKS, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_lines_have_at_most_120_columns(path):
     texts = code_cells(path) if path.suffix == '.ipynb' else [path.read_text(encoding='utf-8')]
-    lines = [line for text in texts for line in text.splitlines()
-             if not line.startswith(('#| fig-alt', '__all__ = '))] # the second is wrapped by nbdev, ten columns too late
+    free = '#| fig-alt', '__all__ = ' # a text that can't be broken; a list that nbdev breaks ten columns too late
+    lines = [line for text in texts for line in text.splitlines() if not line.startswith(free)]
     assert [line for line in lines if len(line) > 120] == []
 
 
