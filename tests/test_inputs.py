@@ -105,7 +105,8 @@ def test_ink_of_a_large_set_needs_no_larger_temporary(digits):
 def scale(low=0., high=1.): return scale_of(np.linspace(low, high, 2000).reshape(100, 20))
 
 
-@pytest.mark.parametrize('factor, fits', [(1, True), (3, True), (0, True), (16, False), (255, False), (1e300, False), (1 / 255, False)])
+@pytest.mark.parametrize('factor, fits', [
+    (1, True), (3, True), (0, True), (16, False), (255, False), (1e300, False), (1 / 255, False)])
 def test_another_scale_than_that_of_the_training(factor, fits):
     def check(): check_scale(read_rows(np.random.default_rng(0).random((9, 20)) * factor), scale())
     if fits: check()
