@@ -88,7 +88,7 @@ def _load(path, changed, size): return load(path) # another time or size is anot
 def _opened(rung): # name or path -> the trained rung
     if rung in PRETRAINED: return _pretrained(rung)
     path = Path(rung).resolve()
-    if path.exists():
+    if path.is_file():
         facts = path.stat()
         return _load(path, facts.st_mtime_ns, facts.st_size)
     if Path(rung).name == rung and not path.suffix:
