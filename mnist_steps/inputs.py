@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['INK', 'FACTOR', 'as_array', 'Rows', 'read_rows', 'as_rows', 'Scale', 'scale_of', 'check_scale']
 
-# %% ../nbs/reference/front_door.ipynb #4b2475db
+# %% ../nbs/reference/front_door.ipynb #4215ada4
 import math
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from .data import Digit, Digits
 
-# %% ../nbs/reference/front_door.ipynb #bc33ee7c
+# %% ../nbs/reference/front_door.ipynb #682980a7
 def as_array(
     X, # array, nested list, data frame, tensor, `Digits` or `Digit`
 ) -> np.ndarray: # the same numbers; of what has no numbers, whatever NumPy makes of it
@@ -26,13 +26,13 @@ def as_array(
     array = X.to_numpy() if hasattr(X, 'to_numpy') else np.asarray(X)
     return np.array(array.tolist()) if array.dtype == object and array.size else array
 
-# %% ../nbs/reference/front_door.ipynb #d1483a6b
+# %% ../nbs/reference/front_door.ipynb #b06516f7
 class Rows(NamedTuple):
     "Digits as a table, and whether they came as ink."
     values: np.ndarray # (n, features) float32 between 0 and 1 if they are ink; floats as they came otherwise
     are_ink: bool # were they whole numbers?
 
-# %% ../nbs/reference/front_door.ipynb #69edec1f
+# %% ../nbs/reference/front_door.ipynb #45dd8e00
 def read_rows(
     X, # images (n, h, w) or (n, 1, h, w), rows (n, features), or one image (h, w): anything that `as_array` takes
     n_features: int | None = None, # pixels of a digit, where they are known; tells one image from a few rows
@@ -58,14 +58,14 @@ def as_rows(
     "One row for each digit; whole numbers are ink and become values between 0 and 1."
     return read_rows(X, n_features).values
 
-# %% ../nbs/reference/front_door.ipynb #588cce40
+# %% ../nbs/reference/front_door.ipynb #b780b616
 class Scale(NamedTuple):
     "What a model remembers of the size of its training features."
     low: float # the least of all features
     high: float # the largest
     typical: float # the median of those above 0
 
-INK = Scale(0., 1., .66) # roughly that of MNIST's digits as ink
+INK = Scale(0., 1., .8) # roughly that of MNIST's digits as ink
 
 def scale_of(
     rows: np.ndarray, # (n, features) finite floats
@@ -75,7 +75,7 @@ def scale_of(
     above = some[some > 0]
     return Scale(float(rows.min()), float(rows.max()), float(np.median(above)) if above.size else 1.)
 
-# %% ../nbs/reference/front_door.ipynb #7234b7f7
+# %% ../nbs/reference/front_door.ipynb #4783f634
 FACTOR = 8 # by which features may be larger than those of the training
 
 def check_scale(
