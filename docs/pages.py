@@ -57,7 +57,7 @@ def qualified(name, module):
     return f'{homes[0]}.{name}' if len(homes) == 1 and name not in METHODS else None
 
 def address(full):
-    "Where the site describes a symbol, from its root: `mnist_steps.data.Digits` -> `digits.html#mnist_steps.data.Digits`"
+    "Where the site describes a symbol: `mnist_steps.data.Digits` -> `digits.html#mnist_steps.data.Digits`"
     url = next(symbols[full][0] for symbols in MODULES.values() if full in symbols)
     return f'{url.removeprefix(SITE).partition("#")[0]}#{full}'
 

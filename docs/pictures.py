@@ -1,4 +1,4 @@
-"""Draw the pictures of the front page in `nbs/images/`: icon, ladder and social card from the stored report, and the app.
+"""Draw the pictures of the front page in `nbs/images/`: icon, ladder and card from the stored report, and the app.
 
     python docs/pictures.py
 """
