@@ -15,8 +15,8 @@ learned from them."""
 PATCHES = """What happens when a patch is blanked? Where it is red, what is there supports the digit; where it is blue,
 it speaks against it."""
 TEMPLATES = """Each pixel votes by itself: red for the digit, blue against it. The digit with the most votes wins."""
-PIXELS = """Not your drawing, but 28 x 28 pixels of it: cropped, scaled to 20 pixels, and moved so that the centre of its
-ink lies in the middle."""
+PIXELS = """Not your drawing, but 28 x 28 pixels of it: cropped, scaled to 20 pixels, and moved so that the centre of
+its ink lies in the middle."""
 MAPS = """The first block makes a picture of every feature that it looks for, such as an edge in one direction. Here are
 16 of them: red is where the feature was found."""
 UNITS = """The hidden units that speak loudest for this digit. Red and blue show where a unit wants ink and where it

@@ -109,7 +109,7 @@ def write_pages(source):
 
 def main():
     parser = argparse.ArgumentParser(description='Build the site.')
-    parser.add_argument('folder', nargs='?', type=Path, default=cfg.doc_path, help='where to build it, instead of _docs')
+    parser.add_argument('folder', nargs='?', type=Path, default=cfg.doc_path, help='where to, instead of _docs')
     out = parser.parse_args().folder.resolve()
     source = out.parent/'_proc'
     for folder in (source, out): shutil.rmtree(folder, ignore_errors=True)
