@@ -1,11 +1,11 @@
 "Page 1: draw a digit, see what each rung reads, and why."
 import numpy as np
 import streamlit as st
-from parts import canvas, digits, enlarged, gallery, heat, pen_rung, rungs, show, squared, verdicts
 
 from mnist_steps.canvas import SeveralDigits
 from mnist_steps.explain import feature_maps, hidden_votes, nearest, occlusion_map, template_votes
 from mnist_steps.reading import read, read_all
+from parts import canvas, digits, enlarged, gallery, heat, pen_rung, rungs, show, squared, verdicts
 
 INPUTS = ['Draw', 'Upload', 'Camera', 'Surprise me']
 FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tif', 'tiff']

@@ -1,10 +1,10 @@
 "Page 3: your own score against the rungs', and where they fail."
 import numpy as np
 import streamlit as st
-from parts import digits, enlarged, figure, rungs, show, test_probabilities
 
 from mnist_steps.data import KNOWN_WRONG_LABELS
 from mnist_steps.plots import plot_confusion, plot_mistakes
+from parts import digits, enlarged, figure, rungs, show, test_probabilities
 
 test = digits()[1]
 predicted = {name: rungs()[name].classes_[p.argmax(axis=1)] for name, p in test_probabilities().items()}

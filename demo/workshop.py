@@ -1,11 +1,11 @@
 "Page 2: train a rung with your own settings, watch it, stop it, draw on it."
 import pandas as pd
 import streamlit as st
-from parts import canvas, digits, rungs, verdicts
 
 from mnist_steps.background import Training, running
 from mnist_steps.metrics import accuracy, wilson_interval
 from mnist_steps.reading import read
+from parts import canvas, digits, rungs, verdicts
 
 MOST = 2 # trainings at once, over all visitors: each keeps a core busy
 DENSE_RATES = [.001, .01, .03, .1, .3, .5, 1., 3.]

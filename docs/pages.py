@@ -19,9 +19,8 @@ PACKAGE = cfg.lib_path.name
 SITE = cfg.doc_host + cfg.doc_baseurl + '/'
 # Every symbol of the package, by module and full name, with its address on the site, its file and its source
 MODULES = NbdevLookup().entries[PACKAGE]['syms']
-METHODS = {full.removeprefix(f'{module}.').rpartition('.')[2]
-           for module, symbols in MODULES.items() for full in symbols if '.' in full.removeprefix(f'{module}.')}
-COMMANDS = f'{PACKAGE}.cli' # its functions are words of a command line; elsewhere they mean something else
+FULL_NAMES = [full for symbols in MODULES.values() for full in symbols]
+RUNG = f'{PACKAGE}.estimator.Classifier' # what it can, every rung can
 
 def processed(path):
     "The notebook at `path` after nbdev's processors: `(front matter, module, cells)`"
@@ -49,12 +48,11 @@ def link_pages(markdown, target):
 def qualified(name, module):
     """Full name of the symbol that `name` means on the page of `module`: `Digits` -> `mnist_steps.data.Digits`.
 
-    None where it means none for sure: a command, a method of many classes, or a function of two modules."""
-    if f'{module}.{name}' in MODULES.get(module, {}): return f'{module}.{name}'
-    full_names = [full for symbols in MODULES.values() for full in symbols]
-    if name in full_names: return name
-    homes = [home for home in MODULES if home != COMMANDS and f'{home}.{name}' in full_names]
-    return f'{homes[0]}.{name}' if len(homes) == 1 and name not in METHODS else None
+    None where that is not sure: it means what every rung can, such as `predict`, or stands in two modules."""
+    if f'{module}.{name}' in FULL_NAMES: return f'{module}.{name}'
+    if name in FULL_NAMES: return name
+    homes = [home for home in MODULES if f'{home}.{name}' in FULL_NAMES]
+    return f'{homes[0]}.{name}' if len(homes) == 1 and f'{RUNG}.{name}' not in FULL_NAMES else None
 
 def address(full):
     "Where the site describes a symbol: `mnist_steps.data.Digits` -> `digits.html#mnist_steps.data.Digits`"

@@ -74,8 +74,8 @@ def test_readme_leads_to_the_site(folder, site):
 
 
 @pytest.mark.parametrize('name', ['fit', 'predict', 'train', 'read'])
-def test_a_word_is_no_link_to_the_command_line(site, name):
-    "What every rung has, and what a command is called, means a command on the command line's own page only"
+def test_no_such_word_leads_to_the_command_line(site, name):
+    "What every rung can is a method, though a command may have the same name"
     texts = {path.name: page.text for path, page in site.items() if path.name != 'genindex.html'}
     texts['README.md'] = (ROOT/'README.md').read_text(encoding='utf-8')
     assert [page for page, text in texts.items() if re.search(rf'cli\.html#(mnist_steps\.cli\.)?{name}\b', text)] == []
