@@ -27,6 +27,8 @@ def processed(path):
     nb = read_nb(path)
     exports = re.search(r'^#\|\s*default_exp\s+(\S+)', '\n'.join(cell.source for cell in nb.cells), re.M)
     APIEntry.module = module = exports and f'{PACKAGE}.{exports[1]}'
+    for cell in nb.cells: # signatures name types, too, that a module imports for type checkers only
+        if '#| export\n' in cell.source: cell.source = cell.source.replace('if TYPE_CHECKING:', 'if True:')
     FilterDefaults()(nb)
     cells = [c for c in nb.cells if c.cell_type != 'raw' and not c.source.startswith('<!-- WARNING: THIS FILE')]
     return nb.frontmatter_, module, cells

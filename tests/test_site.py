@@ -66,11 +66,22 @@ def test_links_lead_somewhere(site):
     assert dead == []
 
 
-def test_readme_leads_to_the_site(folder, site):
+def pages():
+    "The notebooks under each caption of the sidebar, in the order of their files, as addresses without `.html`"
+    listed = {}
+    for caption, directory in GROUPS.items():
+        inside = directory.removeprefix('nbs').lstrip('/')
+        names = [re.sub(r'^\d+_', '', path.stem) for path in sorted((ROOT/directory).glob('[!_.]*.ipynb'))]
+        listed[caption] = [f'{inside}/{name}'.lstrip('/') for name in names if name != 'index']
+    return listed
+
+
+def test_readme_leads_to_every_page(folder, site):
     readme = (ROOT/'README.md').read_text(encoding='utf-8')
     links = re.findall(rf'\]\({re.escape(ADDRESS)}([^)#]*)#?([^)]*)\)', readme)
-    assert len(links) > 15
     assert [link for link in links if not leads_somewhere(site, folder/link[0], link[1])] == []
+    linked = {page for page, _ in links}
+    assert [page for group in pages().values() for page in group if f'{page}.html' not in linked] == []
 
 
 @pytest.mark.parametrize('name', ['fit', 'predict', 'train', 'read'])
@@ -86,13 +97,9 @@ def test_three_groups_in_the_sidebar(folder, site):
     sidebar = site[folder/'index.html'].text.split('<div class="sidebar-tree">')[1].split('</div>')[0]
     _, *groups = re.split(r'<p class="caption"[^>]*><span class="caption-text">(.*?)</span></p>', sidebar)
     listed = {caption: re.findall(r'href="([^"#]+)\.html"', links) for caption, links in zip(groups[::2], groups[1::2])}
-    pages = {}
-    for caption, directory in GROUPS.items():
-        names = [re.sub(r'^\d+_', '', path.stem) for path in sorted((ROOT/directory).glob('[!_.]*.ipynb'))]
-        inside = directory.removeprefix('nbs').lstrip('/')
-        pages[caption] = [f'{inside}/{name}'.lstrip('/') for name in names if name != 'index']
-    pages['Workshop'].append('changelog')
-    assert listed == pages
+    expected = pages()
+    expected['Workshop'].append('changelog')
+    assert listed == expected
 
 
 def test_nothing_is_loaded_from_elsewhere(site):
