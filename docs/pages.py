@@ -3,6 +3,7 @@ import ast
 import inspect
 import re
 import warnings
+from functools import cache
 from pathlib import Path
 
 from execnb.nbio import read_nb
@@ -69,20 +70,23 @@ def link_symbols(markdown, module, link):
         return link(name + called, full) if full else f'`{name}{called}`'
     return re.sub(rf'\[`([^`\]]+?)(\(\))?`\]\({re.escape(SITE)}[^)]*\.html#[^)]*\)', replace, markdown)
 
-def definitions(module):
-    "Every class, function and method of a module as `(full name, line)`"
+@cache
+def lines(module):
+    "Line of every class, function and method of a module, by full name"
+    found = {}
     path = cfg.config_path/f'{module.replace(".", "/")}.py'
     for node in ast.parse(path.read_text(encoding='utf-8')).body:
         if not isinstance(node, (ast.ClassDef, ast.FunctionDef)): continue
         names = patch_name(node) # a list where a method is patched into several classes
-        yield from ((f'{module}.{name}', node.lineno) for name in ([names] if isinstance(names, str) else names))
+        for name in [names] if isinstance(names, str) else names: found[f'{module}.{name}'] = node.lineno
         for member in node.body if isinstance(node, ast.ClassDef) else []:
-            if isinstance(member, ast.FunctionDef): yield f'{module}.{node.name}.{member.name}', member.lineno
+            if isinstance(member, ast.FunctionDef): found[f'{module}.{node.name}.{member.name}'] = member.lineno
+    return found
 
 def source_url(full):
     "Where the source of a symbol is published, with its line"
     module = next(module for module, symbols in MODULES.items() if full in symbols)
-    return f'{MODULES[module][full][2]}#L{dict(definitions(module))[full]}'
+    return f'{MODULES[module][full][2]}#L{lines(module)[full]}'
 
 class APIEntry(MarkdownRenderer):
     "What `show_doc` shows on the site: a Sphinx object with its signature, docstring, table of parameters and source"
