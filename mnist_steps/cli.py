@@ -45,10 +45,9 @@ def _data(folder):
     return load_digits_dir(folder), Path(folder).resolve().name
 
 def _rung(name_or_file):
-    "The rung in a file, or the one of that name that comes with the package."
-    from mnist_steps import rungs
-    if name_or_file in rungs.PRETRAINED and not Path(name_or_file).is_file(): return rungs.load_pretrained(name_or_file)
-    return rungs.load(name_or_file)
+    "The rung of that name that comes with the package, or the one in a file."
+    from mnist_steps.rungs import PRETRAINED, load, load_pretrained
+    return load_pretrained(name_or_file) if name_or_file in PRETRAINED else load(name_or_file)
 
 def _verdict(accuracy, interval):
     low, high = interval
@@ -56,12 +55,10 @@ def _verdict(accuracy, interval):
 
 # %% ../nbs/reference/cli.ipynb #e5c3f618
 def _check_report_folder(folder, rungs):
-    "Make the folder of a report, and refuse it in words if one of its files can't be written."
-    from mnist_steps.files import check_writable
-    try: Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f'{folder} is no folder that a report could be written to ({error.strerror}). '
-                      'Name another.') from None
+    "Raise `OSError` in words if the report of a ladder can't be written in a folder."
+    from mnist_steps.files import check_folder, check_writable
+    check_folder(folder)
+    if not Path(folder).exists(): return
     names = ['report.json', 'ladder.png']
     for rung in rungs: names += [f'{rung}.safetensors', f'confusion_{rung}.png']
     for name in names: check_writable(Path(folder)/name)
@@ -138,6 +135,19 @@ def evaluate_rung(
         print(f'{row["class"]!s:>5}  {shares}  {row["support"]:6,}')
 
 # %% ../nbs/reference/cli.ipynb #64b61978
+def _readings(image, model):
+    "What a rung reads on a picture: the digit, or several from left to right."
+    from mnist_steps.canvas import SeveralDigits
+    from mnist_steps.reading import read, read_all
+    try:
+        try: readings = [read(Path(image), model)]
+        except SeveralDigits: return read_all(Path(image), model)
+    except (ValueError, OSError) as error:
+        words = _in_words(error)
+        raise ValueError(words if image in words else f'{image}: {words}') from error
+    if readings[0].digit is None: raise ValueError(f'{image}: {readings[0].reason}')
+    return readings
+
 def _facts(image, reading):
     probabilities = reading.probabilities.tolist()
     return dict(image=image, digit=reading.digit, sure=bool(reading.sure), probabilities=probabilities)
@@ -148,12 +158,9 @@ def read_pictures(
     json: bool = False, # print digits and probabilities as JSON
 ) -> None:
     "Name the digits on pictures: drawings, scans, photos."
-    from mnist_steps.reading import read_all
-    model = _rung(rung)
-    readings = []
-    for image in images:
-        try: readings += [(image, reading) for reading in read_all(Path(image), model)]
-        except (ValueError, OSError) as error: raise ValueError(f'{image}: {_in_words(error)}') from error
+    from mnist_steps.reading import trained_rung
+    model = trained_rung(rung)
+    readings = [(image, reading) for image in images for reading in _readings(image, model)]
     if json: return _print_json([_facts(image, reading) for image, reading in readings])
     for image, reading in readings:
         print(f'{image}: {reading.digit} ({reading.probabilities.max():.1%}{"" if reading.sure else ", not sure"})')
