@@ -5,17 +5,15 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'RUNG_NAMES', 'BENCH_PARTS', 'OPTIONS', 'INTERRUPTED', 'NOBODY_READS', 'climb_rungs', 'train_rung',
            'evaluate_rung', 'read_pictures', 'find_app', 'demo_command', 'check_port', 'serve_demo', 'measure_speed',
-           'show_info', 'make_parser', 'main']
+           'show_info', 'main']
 
 # %% ../nbs/reference/cli.ipynb #aace37bf
-import argparse
 import os
 import signal
 import sys
 from pathlib import Path
 
 import mnist_steps
-from .processes import start_child, watching_command
 
 # %% ../nbs/reference/cli.ipynb #b144cdda
 def _say(*words):
@@ -188,6 +186,7 @@ def demo_command(
         'client.toolbarMode': 'minimal',
     }
     if port is not None: options['server.port'] = str(port)
+    from mnist_steps.processes import watching_command
     words = [f'--{name}={value}' for name, value in options.items()]
     return watching_command('streamlit', 'run', str(find_app()), *words)
 
@@ -207,6 +206,7 @@ def serve_demo(
     no_browser: bool = False, # only serve the app, for a browser that you open yourself
 ) -> None:
     "Open the drawing app in the browser."
+    from mnist_steps.processes import start_child
     _check_installed('demo', 'streamlit', 'streamlit_drawable_canvas')
     if port is not None: check_port(port)
     signal.signal(signal.SIGTERM, signal.default_int_handler) # whoever ends this process ends the server, too
@@ -269,7 +269,8 @@ def _whole_number(
         try: number = int(word)
         except ValueError: number = None
         if number is None or not low <= number <= high:
-            raise argparse.ArgumentTypeError(f'{word!r} is no whole number from {low} to {high}')
+            from argparse import ArgumentTypeError
+            raise ArgumentTypeError(f'{word!r} is no whole number from {low} to {high}')
         return number
     return read_number
 
@@ -277,7 +278,9 @@ def _place(
     word: str, # as given on the command line
 ) -> str: # the same
     "A file or folder, whose name can't be empty."
-    if not word: raise argparse.ArgumentTypeError('the name is empty')
+    if not word:
+        from argparse import ArgumentTypeError
+        raise ArgumentTypeError('the name is empty')
     return word
 
 OPTIONS = { # parameter, or command and parameter -> what `add_argument` should know besides default and comment
@@ -299,8 +302,9 @@ OPTIONS = { # parameter, or command and parameter -> what `add_argument` should 
 }
 
 # %% ../nbs/reference/cli.ipynb #d99e42b9
-def make_parser() -> argparse.ArgumentParser:
+def _make_parser():
     "The parser of `mnist-steps`, with one subcommand for each function."
+    import argparse
     import inspect
 
     from fastcore.docments import docments
@@ -342,7 +346,7 @@ def main(
     return _run_program() if argv is None else _run_command(argv)
 
 def _run_command(words):
-    parser = make_parser()
+    parser = _make_parser()
     try: arguments = vars(parser.parse_args(words))
     except SystemExit as end: return end.code
     name = arguments.pop('command', None)
