@@ -162,7 +162,7 @@ def _without_alpha(grey, alpha): # (h, w) each -> (h, w), what the two show toge
     return np.minimum(grey*alpha + ground*(1-alpha), 1)
 
 def read_grey(
-    image, # path, bytes or binary file; Pillow picture; array or tensor (h, w) or (h, w, channels), also with channels first; `Digit`
+    image, # path, bytes or binary file; Pillow picture; array (h, w) or (h, w, channels); tensor; `Digit`
 ) -> np.ndarray: # (h, w) float32 in [0, 1], 0 is black; h and w at most 800
     """
     The brightness of any picture.

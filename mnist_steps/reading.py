@@ -59,7 +59,7 @@ class Reading:
     probabilities: np.ndarray # (10,) float32, one for each of `classes`; all 0 if there is no digit
     sure: bool # is the digit probable enough to say it, by `is_sure`?
     pixels: np.ndarray # (28, 28) uint8, white ink on black: what the rung saw
-    steps: dict # uint8 pictures by name: 'grey', 'ink', 'cropped', 'scaled', 'centred'; 'grey' alone if there is no digit
+    steps: dict # uint8 pictures: 'grey', 'ink', 'cropped', 'scaled', 'centred'; only 'grey' if there is no digit
     reason: str | None = None # why there is no digit
     box: tuple | None = None # (left, top, right, bottom) of the digit, in pixels of the step 'grey'
     classes: tuple = tuple(range(10)) # what the rung can answer
@@ -75,8 +75,8 @@ class Reading:
         else:
             seen = _image_tag(self.pixels, f'28 x 28 pixels, read as {self.digit}')
             sure = 'sure' if self.sure else 'not sure'
-            answer = f'<div style="text-align:center"><div style="font-size:3rem;line-height:1">{escape(str(self.digit))}</div>{sure}</div>'
-            answer += _bars(self)
+            large = f'<div style="font-size:3rem;line-height:1">{escape(str(self.digit))}</div>'
+            answer = f'<div style="text-align:center">{large}{sure}</div>{_bars(self)}'
         return f'<div style="display:flex;flex-wrap:wrap;align-items:center;gap:1.2em">{seen}{answer}</div>'
 
 # %% ../nbs/reference/reading.ipynb #3786f07e
@@ -85,27 +85,32 @@ _pretrained = lru_cache(maxsize=None)(load_pretrained)
 @lru_cache(maxsize=4)
 def _load(path, changed, size): return load(path) # another time or size is another file
 
+def _opened(rung): # name or path -> the trained rung
+    if rung in PRETRAINED: return _pretrained(rung)
+    path = Path(rung).resolve()
+    if path.is_file():
+        facts = path.stat()
+        return _load(path, facts.st_mtime_ns, facts.st_size)
+    if Path(rung).name == rung and not path.suffix:
+        raise ValueError(f'rung: found {rung!r}, which is neither a file nor a rung that comes with the package: '
+                         f'choose from {", ".join(PRETRAINED)}')
+    return load(path) # says what is missing
+
 def trained_rung(
     rung, # name of a rung that comes with the package, path of a file that `save` wrote, or a trained rung
 ): # the trained rung, which may be shared: leave it as it is
     """
     The rung that `rung` stands for, loaded once.
 
-    Raises `ValueError` for an unknown name, an estimator that isn't trained or learned from other pictures than 28 x 28,
-    `FileNotFoundError` for a missing file, and `RungFileError` for one that isn't a rung.
+    Raises `ValueError` for an unknown name and for an estimator that isn't trained, or not on 28 x 28 pixels;
+    `FileNotFoundError` for a missing file, and `RungFileError` for one that holds no rung.
     """
-    if isinstance(rung, str) and rung in PRETRAINED: return _pretrained(rung)
-    if isinstance(rung, str) and not os.path.exists(rung) and not Path(rung).suffix and os.path.basename(rung) == rung:
-        raise ValueError(f'rung: found {rung!r}, which is neither a file nor a rung that comes with the package: '
-                         f'choose from {", ".join(PRETRAINED)}')
-    if isinstance(rung, (str, os.PathLike)):
-        path = Path(rung).resolve()
-        facts = path.stat() if path.exists() else None
-        model = _load(path, facts.st_mtime_ns, facts.st_size) if facts else load(rung) # which says what is missing
-    else: model = rung
+    model = _opened(rung) if isinstance(rung, (str, os.PathLike)) else rung
     if not hasattr(model, 'predict_proba'):
-        raise ValueError(f'rung: found {type(model).__name__}: pass the name of a rung, the path of its file, or a trained rung')
-    if not hasattr(model, 'classes_'): raise ValueError(f'rung: found {model!r:.80}, which is not trained: call fit first')
+        raise ValueError(f'rung: found {type(model).__name__}: '
+                         'pass the name of a rung, the path of its file, or a trained rung')
+    if not hasattr(model, 'classes_'):
+        raise ValueError(f'rung: found {model!r:.80}, which is not trained: call fit first')
     if model.n_features_in_ != 784:
         raise ValueError(f'rung: found one that learned from pictures of {model.n_features_in_} pixels: '
                          'pass one that learned from 28 x 28 pixels')
@@ -116,13 +121,15 @@ def _readings(found, model): # list of (box, steps), a trained rung -> list of R
     pixels = np.stack([steps['centred'] for _, steps in found])
     probabilities = model.predict_proba(pixels)
     classes = tuple(np.asarray(model.classes_).tolist())
-    return [Reading(digit=classes[row.argmax()], probabilities=row.astype(np.float32), sure=is_sure(row), pixels=steps['centred'],
-                    steps=steps, box=box, classes=classes) for row, (box, steps) in zip(probabilities, found)]
+    return [Reading(digit=classes[row.argmax()], probabilities=row.astype(np.float32), sure=is_sure(row),
+                    pixels=steps['centred'], steps=steps, box=box, classes=classes)
+            for row, (box, steps) in zip(probabilities, found)]
 
 def _nothing(grey, reason, model): # the Reading of a picture without a digit
     classes = tuple(np.asarray(model.classes_).tolist())
-    return Reading(digit=None, probabilities=np.zeros(len(classes), np.float32), sure=False, pixels=np.zeros((28, 28), np.uint8),
-                   steps={'grey': np.round(grey*255).astype(np.uint8)}, reason=reason, classes=classes)
+    steps = {'grey': np.round(grey*255).astype(np.uint8)}
+    return Reading(digit=None, probabilities=np.zeros(len(classes), np.float32), sure=False,
+                   pixels=np.zeros((28, 28), np.uint8), steps=steps, reason=reason, classes=classes)
 
 # %% ../nbs/reference/reading.ipynb #fc91231b
 def read(
