@@ -64,6 +64,11 @@ setup(
     license_files=cfg['license_files'].split(),
     keywords=cfg['keywords'].split(),
     classifiers=cfg['classifiers'].strip().splitlines(),
+    project_urls={
+        'Documentation': cfg['doc_host'] + cfg['doc_baseurl'],
+        'Source': cfg['git_url'],
+        'Changelog': f"{cfg['git_url']}/blob/{cfg['branch']}/CHANGELOG.md",
+        'Issues': cfg['git_url'] + '/issues'},
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
     extras_require=extras,
