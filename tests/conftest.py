@@ -1,39 +1,50 @@
 """What several test modules share: lanes, waiting, a few real digits, the app and a browser."""
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from mnist_steps.data import load_mnist
 from mnist_steps.idx import write_idx
 
-ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync']
+GROUPS = { # tests of these files run one after the other, in one process: they share what takes long to make
+    'test_browser.py': 'app', 'test_load.py': 'app', 'test_packaging.py': 'packaging', 'test_site.py': 'site'}
 
 
 def pytest_addoption(parser):
     parser.addoption('--slow', action='store_true', help='run the tests marked slow, too')
 
 
+def pytest_configure():
+    "Keep the checkout as it is, and let Ctrl-C reach what tests start, even where the tests themselves ignore it"
+    os.environ.setdefault('HYPOTHESIS_STORAGE_DIRECTORY', str(Path(tempfile.gettempdir())/'mnist-steps-hypothesis'))
+    hypothesis.settings.register_profile('gate', deadline=None) # other tests run at the same time
+    hypothesis.settings.load_profile('gate')
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    "Leave slow tests out unless asked for, mark those that need a browser, and keep together what shares a server"
+    "Keep together what shares a server, mark what needs a browser, and leave slow tests out unless they are asked for"
     for item in items:
+        if item.path.name in GROUPS: item.add_marker(pytest.mark.xdist_group(GROUPS[item.path.name]))
         if 'browser' in item.fixturenames: item.add_marker('browser')
-        shared = {'url', 'site', 'archives'} & set(item.fixturenames)
-        if shared: item.add_marker(pytest.mark.xdist_group(shared.pop()))
     if config.getoption('slow') or 'slow' in config.getoption('markexpr'): return
-    left_out = [item for item in items if item.get_closest_marker('slow')]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker('slow')])
+    items[:] = [item for item in items if not item.get_closest_marker('slow')]
 
 
 def wait_until(condition, seconds=60, pause=.05):

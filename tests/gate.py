@@ -69,15 +69,24 @@ def texts(patterns):
     return {path: path.read_text(encoding='utf-8') for pattern in patterns for path in ROOT.glob(pattern)}
 
 
+def files():
+    "Every file in the checkout but git's and what Python compiles"
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in ('.git', '__pycache__')]
+        yield from (Path(folder)/name for name in names)
+
+
 def run(step, env):
-    "Does the command of `step` succeed and leave alone what it must?"
-    before = texts(step.unchanged)
+    "Does the command of `step` succeed, leave alone what it must, and leave nothing behind?"
+    before, there = texts(step.unchanged), set(files())
     done = subprocess.run(step.command, cwd=ROOT, env=os.environ | {'PYTHONUTF8': '1'} | env)
     after = texts(step.unchanged)
-    changed = [path for path in sorted(before | after) if before.get(path) != after.get(path)]
-    for path in changed:
-        print('changed:', path.relative_to(ROOT).as_posix())
-    return done.returncode == 0 and not changed
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    left = set(files()) - there - changed
+    for what, paths in {'changed': changed, 'left behind': left}.items():
+        for path in sorted(paths):
+            print(f'{what}: {path.relative_to(ROOT).as_posix()}')
+    return done.returncode == 0 and not changed and not left
 
 
 def main(lane):
