@@ -47,7 +47,7 @@ def test_ours_are_there():
     assert uses and all((ROOT/use/'action.yaml').is_file() for use in uses)
 
 
-@pytest.mark.parametrize('path', GITHUB, ids=lambda path: path.name)
+@pytest.mark.parametrize('path', [*GITHUB, *ROOT.glob('*/*.txt')], ids=lambda path: path.name)
 def test_no_index_beside_pypi(path):
     content = path.read_text(encoding='utf-8')
     assert not re.search(r'extra.index|find.links', content, re.I)
