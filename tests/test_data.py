@@ -242,7 +242,11 @@ def test_labels_become_int64(dtype):
 
 def test_indexing():
     digits = some()
-    for i in (3, -1, np.int64(2)): assert len(digits[i]) == 1 and digits[i].labels[0] == digits.labels[i]
+    for i in (3, -1, np.int64(2)):
+        image, label = digits[i]
+        assert label == digits.labels[i] and type(label) is int
+        np.testing.assert_array_equal(image, digits.images[i])
+        with pytest.raises(ValueError, match='read-only'): image[0] = 0
     for i in (slice(2, 20, 3), [4, 1, 1], np.array([0, -1]), digits.labels == 2, []):
         assert len(digits[i]) == (0 if i == [] else len(digits.labels[i])) if isinstance(i, list) else len(digits.labels[i])
     np.testing.assert_array_equal(digits[[4, 1]].images, digits.images[[4, 1]])
@@ -258,6 +262,18 @@ def test_pictures(digits, says):
     page = digits._repr_html_()
     assert repr(digits).startswith(says) and says in page
     assert page.count('<img') == min(10, len(digits)) and len(page) < 100_000
+
+
+def test_digits_come_apart_into_images_and_labels():
+    digits = some()
+    images, labels = digits
+    assert images is digits.images and labels is digits.labels
+
+
+def test_one_digit_shows_itself():
+    digit = some()[3]
+    assert repr(digit) == f'Digit(5 x 4, labelled {digit.label})'
+    assert digit._repr_html_().count('<img') == 1 and f'labelled {digit.label}' in digit._repr_html_()
 
 
 def test_pixels_are_exact_and_need_no_larger_temporary():
