@@ -47,19 +47,9 @@ def _rung(name_or_file):
     from mnist_steps.rungs import PRETRAINED, load, load_pretrained
     return load_pretrained(name_or_file) if name_or_file in PRETRAINED else load(name_or_file)
 
-def _verdict(accuracy, interval):
-    low, high = interval
-    return f'{accuracy:.2%} of the test digits are right (95 % interval {low:.2%} to {high:.2%})'
-
-# %% ../nbs/reference/cli.ipynb #e5c3f618
-def _check_report_folder(folder, rungs):
-    "Raise `OSError` in words if the report of a ladder can't be written in a folder."
-    from mnist_steps.files import check_folder, check_writable
-    check_folder(folder)
-    if not Path(folder).exists(): return
-    names = ['report.json', 'ladder.png']
-    for rung in rungs: names += [f'{rung}.safetensors', f'confusion_{rung}.png']
-    for name in names: check_writable(Path(folder)/name)
+def _verdict(step):
+    low, high = step.interval
+    return f'{step.accuracy:.2%} of the test digits are right (95 % interval {low:.2%} to {high:.2%})'
 
 # %% ../nbs/reference/cli.ipynb #8df6b43d
 def _check_installed(extra, *modules):
@@ -71,7 +61,7 @@ def _check_installed(extra, *modules):
                          f'Install what is missing: pip install "mnist-steps[{extra}]"')
 
 # %% ../nbs/reference/cli.ipynb #260cc950
-def climb_rungs(
+def climb_rungs(*,
     rungs: list = None, # rungs to climb, from the bottom up; all four if you name none
     data: str = None, # folder with a data set in MNIST's format, instead of MNIST
     seed: int = 0, # random seed
@@ -79,12 +69,13 @@ def climb_rungs(
     json: bool = False, # print the report as JSON
 ) -> None:
     "Train the rungs one after the other and compare them on the test digits."
-    from mnist_steps.ladder import climb, save_report
+    from mnist_steps.ladder import check_report_folder, climb, save_report
     from mnist_steps.rungs import RUNGS
-    if out is not None: _check_report_folder(out, rungs or RUNGS)
+    rungs = rungs or list(RUNGS)
+    if out is not None: check_report_folder(out, rungs)
     digits, name = _data(data)
-    def done(step): _say(f'{step.name}: {_verdict(step.accuracy, step.interval)}, trained in {step.seconds:.1f} s')
-    climbed = climb(rungs or RUNGS, digits, seed, progress=_progress(), on_rung=done, name=name)
+    def done(step): _say(f'{step.name}: {_verdict(step)}, trained in {step.seconds:.1f} s')
+    climbed = climb(rungs, digits, seed=seed, progress=_progress(), on_rung=done, name=name)
     if out is not None:
         save_report(climbed, out)
         _say(f'Wrote the report, the pictures and the trained rungs to {out}')
@@ -94,7 +85,8 @@ def climb_rungs(
 # %% ../nbs/reference/cli.ipynb #fae7b04f
 def train_rung(
     rung: str, # rung to train
-    save: str = None, # file to write, for example cnn.safetensors
+    *,
+    save: str, # file to write, for example cnn.safetensors
     recipe: str = 'default', # named hyperparameters; a wrong name is answered with those that the rung has
     data: str = None, # folder with a data set in MNIST's format, instead of MNIST
     seed: int = 0, # random seed
@@ -105,30 +97,32 @@ def train_rung(
     from mnist_steps.rungs import save as save_rung
     check_writable(save)
     digits, name = _data(data)
-    [step] = climb([rung], digits, seed, {rung: recipe}, _progress(), name=name).steps
+    climbed = climb([rung], digits, seed=seed, recipes={rung: recipe}, progress=_progress(), name=name)
+    step = climbed[rung]
     facts = dict(data=name, recipe=recipe, accuracy=step.accuracy, seconds=f'{step.seconds:.1f}')
     save_rung(step.model, save, **facts)
-    print(f'{rung}: {_verdict(step.accuracy, step.interval)}; written to {save}')
+    print(f'{rung}: {_verdict(step)}; written to {save}')
 
 # %% ../nbs/reference/cli.ipynb #cf7bac06
 def evaluate_rung(
     file: str, # trained rung that `mnist-steps train` wrote; or the name of one that comes with the package
+    *,
     data: str = None, # folder with a data set in MNIST's format, instead of MNIST
     json: bool = False, # print the figures as JSON
 ) -> None:
     "Measure a trained rung on the test digits."
     from mnist_steps.ladder import Step
-    from mnist_steps.metrics import precision_recall_f1
     from mnist_steps.rungs import rung_name
     model = _rung(file)
     (_, test), name = _data(data)
-    step = Step(rung_name(model), model, None, test.labels, model.predict(test.images))
+    step = Step(rung_name(model), model, None, test.labels, model.predict(test))
     if json:
         figures = step.to_dict()
         for unknown in ('seconds', 'p_against_previous'): del figures[unknown]
-        return _print_json(figures | {'data': name})
-    print(f'{step.name}: {_verdict(step.accuracy, step.interval)}\n\nclass  precision  recall      F1  digits')
-    for row in precision_recall_f1(test.labels, step.y_pred, model.classes_).rows():
+        _print_json(figures | {'data': name})
+        return
+    print(f'{step.name}: {_verdict(step)}\n\nclass  precision  recall      F1  digits')
+    for row in step.per_class().rows():
         shares = f'{row["precision"]:9.2%}  {row["recall"]:6.2%}  {row["f1"]:6.2%}'
         print(f'{row["class"]!s:>5}  {shares}  {row["support"]:6,}')
 
@@ -152,6 +146,7 @@ def _facts(image, reading):
 
 def read_pictures(
     images: list, # pictures with a digit or a row of digits on each
+    *,
     rung: str = 'cnn', # name of a rung that comes with the package, or a file that `mnist-steps train` wrote
     json: bool = False, # print digits and probabilities as JSON
 ) -> None:
@@ -159,7 +154,9 @@ def read_pictures(
     from mnist_steps.reading import trained_rung
     model = trained_rung(rung)
     readings = [(image, reading) for image in images for reading in _readings(image, model)]
-    if json: return _print_json([_facts(image, reading) for image, reading in readings])
+    if json:
+        _print_json([_facts(image, reading) for image, reading in readings])
+        return
     for image, reading in readings:
         print(f'{image}: {reading.digit} ({reading.probabilities.max():.1%}{"" if reading.sure else ", not sure"})')
 
@@ -201,7 +198,7 @@ def check_port(
         raise ValueError(f'Nothing can be served on port {port} ({error.strerror}). '
                          'Give another --port, or none, and the next free one is taken.') from None
 
-def serve_demo(
+def serve_demo(*,
     port: int = None, # port to serve the app on; 8501 or the next free one if you name none
     no_browser: bool = False, # only serve the app, for a browser that you open yourself
 ) -> None:
@@ -216,7 +213,7 @@ def serve_demo(
     if code: raise ValueError(f'Streamlit ended with exit code {code}.')
 
 # %% ../nbs/reference/cli.ipynb #60084e39
-def measure_speed(
+def measure_speed(*,
     parts: list = None, # what to measure; if you name none, all but race and recipes, which take an hour
     rounds: int = None, # rounds of each part, or seeds of race and recipes, instead of the part's own number
     add_to: str = None, # file that keeps the figures
@@ -318,9 +315,11 @@ def _make_parser():
         comments = docments(function, returns=False)
         for parameter, facts in inspect.signature(function).parameters.items():
             option = OPTIONS.get(f'{name} {parameter}', OPTIONS.get(parameter, {}))
-            word = parameter.replace('_', '-')
-            if facts.default is facts.empty: command.add_argument(parameter, help=comments[parameter], **option)
-            else: command.add_argument(f'--{word}', help=comments[parameter], default=facts.default, **option)
+            word = parameter
+            if facts.kind is facts.KEYWORD_ONLY:
+                word = '--' + parameter.replace('_', '-')
+                if facts.default is not facts.empty: option = option | {'default': facts.default}
+            command.add_argument(word, help=comments[parameter], **option)
     return parser
 
 # %% ../nbs/reference/cli.ipynb #d6e47f80
