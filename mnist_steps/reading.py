@@ -71,7 +71,7 @@ class Reading:
     def _repr_html_(self) -> str:
         if self.digit is None:
             seen = _image_tag(self.steps['grey'], 'A picture without a digit')
-            answer = f'<div>No digit: {escape(self.reason)}.</div>'
+            answer = f'<div><strong>No digit</strong><br>{escape(self.reason)}</div>'
         else:
             seen = _image_tag(self.pixels, f'28 x 28 pixels, read as {self.digit}')
             sure = 'sure' if self.sure else 'not sure'
