@@ -10,6 +10,7 @@ __all__ = ['Whole', 'Number', 'OneOf', 'Flag', 'Wholes', 'Seed', 'Configured', '
 import math
 import numbers
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -28,7 +29,9 @@ class Whole(NamedTuple):
     low: int
     high: float = math.inf
 
-    def __call__(self, value) -> str | None:
+    def __call__(self,
+        value, # of the hyperparameter
+    ) -> str | None:
         "What is allowed instead of `value`, or None if it is allowed."
         whole = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
         if whole and self.low <= value < self.high: return None
@@ -40,7 +43,9 @@ class Number(NamedTuple):
     high: float = math.inf
     above: bool = False # must it be larger than `low`?
 
-    def __call__(self, value) -> str | None:
+    def __call__(self,
+        value, # of the hyperparameter
+    ) -> str | None:
         "What is allowed instead of `value`, or None if it is allowed."
         number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
         if number and self.low <= value < self.high and not (self.above and value == self.low): return None
@@ -53,13 +58,17 @@ class OneOf:
     "A rule: one of a few names."
     def __init__(self, *choices): self.choices = choices
 
-    def __call__(self, value) -> str | None:
+    def __call__(self,
+        value, # of the hyperparameter
+    ) -> str | None:
         "What is allowed instead of `value`, or None if it is allowed."
         return None if isinstance(value, str) and value in self.choices else f'choose from {", ".join(self.choices)}'
 
 class Flag(NamedTuple):
     "A rule: True or False."
-    def __call__(self, value) -> str | None:
+    def __call__(self,
+        value, # of the hyperparameter
+    ) -> str | None:
         "What is allowed instead of `value`, or None if it is allowed."
         return None if isinstance(value, (bool, np.bool_)) else 'give True or False'
 
@@ -67,14 +76,18 @@ class Wholes(NamedTuple):
     "A rule: a tuple or list of whole numbers, at least one of them, each of at least `low`."
     low: int
 
-    def __call__(self, value) -> str | None:
+    def __call__(self,
+        value, # of the hyperparameter
+    ) -> str | None:
         "What is allowed instead of `value`, or None if it is allowed."
         if isinstance(value, (tuple, list)) and value and not any(map(Whole(self.low), value)): return None
         return f'give a tuple of integers of at least {self.low}, such as (16, 32)'
 
 class Seed(NamedTuple):
     "A rule: what a random generator can start from."
-    def __call__(self, value) -> str | None:
+    def __call__(self,
+        value, # of the hyperparameter
+    ) -> str | None:
         "What is allowed instead of `value`, or None if it is allowed."
         if value is None or isinstance(value, (np.random.Generator, np.random.RandomState)) or not Whole(0)(value):
             return None
@@ -94,7 +107,7 @@ class Configured(BaseEstimator):
     def recipe(cls,
         name: str = 'default', # a key of `recipes`
         **params, # hyperparameters that replace the recipe's
-    ): # an untrained estimator
+    ) -> 'Configured': # an untrained estimator
         "An untrained estimator with the hyperparameters of a named recipe. Raises `ValueError` for an unknown name."
         if name not in cls.recipes:
             raise ValueError(f'{cls.__name__} has no recipe {name!r}; choose from {", ".join(cls.recipes)}.')
@@ -150,7 +163,7 @@ def check_rows(
 def progress(
     epochs: int, # how many to expect
     label: str = 'training', # shown before the bar
-): # a function for `on_epoch`
+) -> Callable: # a function for `on_epoch`
     "A progress bar (tqdm) that advances with each epoch and shows its loss."
     from tqdm.auto import tqdm
     bar = tqdm(total=epochs, desc=label, unit='epoch')
@@ -207,7 +220,7 @@ def bookkeeper(
     estimator, # in training; its `history_` grows
     listeners: list, # functions called as `listener(epoch, loss, seconds, estimator)`; one that returns True stops
     held_out: tuple | None, # rows and classes to score after each epoch
-): # a function `report(epoch, loss, seconds)` that tells whether to stop
+) -> Callable: # a function `report(epoch, loss, seconds)` that tells whether to stop
     "What a training calls after each epoch. It also stops, with a warning, where the loss is no number any more."
     def report(epoch, loss, seconds):
         estimator.history_['loss'].append(float(loss))
@@ -235,7 +248,7 @@ class Classifier(ClassifierMixin, Configured):
         on_epoch=None, # called as `on_epoch(epoch, loss, seconds, self)` after each epoch; return True to stop
         validation=None, # `Digits` or (X, y) to score after each epoch, recorded in `history_['valid_accuracy']`
         progress: bool = False, # show a progress bar?
-    ): # the estimator itself
+    ) -> 'Classifier': # the estimator itself
         """Train from scratch; `history_` keeps one entry for each epoch. Raises `ValueError` before the first epoch if
         digits, classes or hyperparameters are not fit to train on, and then leaves the estimator as it was."""
         return self._checked_fit(X, y, on_epoch, validation, progress)
@@ -291,7 +304,7 @@ class Classifier(ClassifierMixin, Configured):
         classes: np.ndarray, # its `classes_`
         n_features: int, # its `n_features_in_`
         scale: Scale = INK, # its `scale_`
-    ): # the estimator itself
+    ) -> 'Classifier': # the estimator itself
         """Become the estimator that was trained elsewhere, with these hyperparameters. Raises `ValueError` if the
         arrays don't fit them, and then leaves the estimator as it was."""
         classes = np.array(classes)

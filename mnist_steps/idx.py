@@ -9,13 +9,14 @@ __all__ = ['IDX_DTYPES', 'IDXError', 'read_idx', 'write_idx']
 import gzip
 import math
 import os
-import secrets
 import struct
 import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
+
+from .files import atomic_file, kind_of
 
 # %% ../nbs/reference/idx.ipynb #5d710eb1
 IDX_DTYPES = {0x08: '>u1', 0x09: '>i1', 0x0B: '>i2', 0x0C: '>i4', 0x0D: '>f4', 0x0E: '>f8'}
@@ -39,7 +40,8 @@ def _read_header(stream, path):
     if len(magic) < 4:
         raise _idx_error(path, len(magic), 'a magic number of 4 bytes', f'the end after {len(magic)}', hint)
     zeros, code, rank = struct.unpack('>HBB', magic)
-    if zeros: raise _idx_error(path, 0, 'two zero bytes', magic[:2].hex(' '), hint)
+    if zeros:
+        raise _idx_error(path, 0, 'two zero bytes', magic[:2].hex(' '), hint)
     if code not in IDX_DTYPES:
         known = ', '.join(f'{c:02x}' for c in IDX_DTYPES)
         raise _idx_error(path, 2, f'a type code ({known})', f'{code:02x}', hint)
@@ -64,9 +66,11 @@ def _read_data(stream, n_bytes):
 def _read_stream(stream, path, max_bytes, on_disk=None):
     "The array in `stream`; `on_disk` is the size of the file if it is not compressed."
     dtype, shape = _read_header(stream, path)
-    start, n_bytes = 4 + 4*len(shape), math.prod(shape)*dtype.itemsize
+    start = 4 + 4*len(shape)
+    n_bytes = math.prod(shape)*dtype.itemsize
     promise = f"{n_bytes:,} bytes of data ({' x '.join(map(str, shape)) or 'one number'}, {dtype.name})"
-    cut, extra = 'The file is cut short: get a fresh copy.', 'Something follows the data: get a fresh copy.'
+    cut = 'The file is cut short: get a fresh copy.'
+    extra = 'Something follows the data: get a fresh copy.'
     if n_bytes > max_bytes:
         raise _idx_error(path, 4, f'at most {max_bytes:,} bytes of data', f'a header that promises {promise}',
                          f'If you trust the file, pass max_bytes={n_bytes} or more.')
@@ -76,7 +80,8 @@ def _read_stream(stream, path, max_bytes, on_disk=None):
         raise _idx_error(path, min(on_disk, start+n_bytes), promise, f'{on_disk-start:,}',
                          cut if on_disk < start+n_bytes else extra)
     data = _read_data(stream, n_bytes)
-    if len(data) < n_bytes: raise _idx_error(path, start+len(data), promise, f'{len(data):,}', cut)
+    if len(data) < n_bytes:
+        raise _idx_error(path, start+len(data), promise, f'{len(data):,}', cut)
     if stream.read(1): # at its end a gzip stream also compares its checksum
         raise _idx_error(path, start+n_bytes, f'the end after {promise}', 'more bytes', extra)
     array = np.ndarray(shape, dtype, buffer=data)
@@ -85,14 +90,16 @@ def _read_stream(stream, path, max_bytes, on_disk=None):
 # %% ../nbs/reference/idx.ipynb #bdcc3f5b
 def read_idx(
     path: str | os.PathLike, # an IDX file, gzipped or not
-    max_bytes: int = 2**30, # refuse a header that promises more data than this
+    max_bytes: int = 2**30, # refuse a header that promises more bytes of data than this
 ) -> np.ndarray: # uint8, int8, int16, int32, float32 or float64 in native byte order, of any shape
-    "Read an IDX file. Raises `IDXError` if its content is not what its header says."
-    path = Path(path)
-    if path.is_dir():
-        raise IDXError(f'{path}: expected an IDX file, found a folder. Did you mean load_digits_dir?')
-    if not path.exists():
+    """Read an IDX file. Raises `IDXError` if its content is not what its header says, or if it is no file, and
+    `FileNotFoundError` if there is nothing at `path`."""
+    kind = kind_of(path)
+    if kind == 'nothing':
         raise FileNotFoundError(f'{path}: no such file. Check the spelling; the current folder is {Path.cwd()}.')
+    if kind != 'a file':
+        hint = 'Did you mean load_digits_dir?' if kind == 'a folder' else 'Copy its content to a file first.'
+        raise IDXError(f'{path}: expected an IDX file, found {kind}. {hint}')
     with open(path, 'rb') as file:
         zipped = file.read(2) == b'\x1f\x8b'
         size = file.seek(0, os.SEEK_END)
@@ -109,10 +116,11 @@ def write_idx(
     path: str | os.PathLike, # where to; a name that ends in .gz is gzipped
     array: np.ndarray, # uint8, int8, int16, int32, float32 or float64, of any shape
 ) -> None:
-    "Write `array` as an IDX file: whole or not at all, and the same bytes every time."
-    path, array = Path(path), np.asarray(array)
+    """Write `array` as an IDX file: whole or not at all, and the same bytes every time. Raises `IDXError` for arrays
+    that the format can't hold, and `OSError` in words if `path` can't be written."""
+    array = np.asarray(array)
     big = array.dtype.newbyteorder('>')
-    code = next((c for c, dtype in IDX_DTYPES.items() if np.dtype(dtype) == big), None)
+    code = next((code for code, dtype in IDX_DTYPES.items() if np.dtype(dtype) == big), None)
     if code is None:
         raise IDXError(f'IDX has no type for {array.dtype}. Cast first, for example array.astype(np.uint8); '
                        'it has uint8, int8, int16, int32, float32 and float64.')
@@ -120,15 +128,11 @@ def write_idx(
         raise IDXError(f'IDX counts to {2**32-1:,}, found shape {array.shape}. Write it in parts.')
     header = struct.pack(f'>HBB{array.ndim}I', 0, code, array.ndim, *array.shape)
     data = np.asarray(array, big, order='C').reshape(-1).view(np.uint8)
-    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
-    try:
-        with open(temporary, 'xb') as file:
-            if path.suffix == '.gz':
-                with gzip.GzipFile('', 'wb', compresslevel=6, fileobj=file, mtime=0) as stream:
-                    stream.write(header)
-                    stream.write(data)
-            else:
-                file.write(header)
-                file.write(data)
-        os.replace(temporary, path)
-    finally: temporary.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        if Path(path).suffix == '.gz':
+            with gzip.GzipFile('', 'wb', compresslevel=6, fileobj=file, mtime=0) as stream:
+                stream.write(header)
+                stream.write(data)
+        else:
+            file.write(header)
+            file.write(data)

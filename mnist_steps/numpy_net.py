@@ -7,26 +7,27 @@ __all__ = ['ACTIVATIONS', 'relu', 'sigmoid', 'log_softmax', 'softmax', 'cross_en
            'sgd_step', 'dropout_mask', 'smooth_labels', 'train', 'NumpyNet']
 
 # %% ../nbs/05_numpy_net.ipynb #943b1246
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
-from fastcore.basics import patch
 
+from .augment import distort, distortion_fields, image_side
 from .data import Batches, one_hot
-from .augment import distort, distortion_fields
-from .estimator import Classifier, check_rows
+from .estimator import Classifier, Flag, Number, OneOf
+from .threads import one_blas_thread
 
 # %% ../nbs/05_numpy_net.ipynb #2519699b
 def relu(
-    z: np.ndarray, # any shape
-) -> np.ndarray: # max(z, 0), same shape
+    z: np.ndarray, # floats of any shape
+) -> np.ndarray: # max(z, 0), same shape and dtype
     "Rectified linear unit."
     return np.maximum(z, 0)
 
 # %% ../nbs/05_numpy_net.ipynb #7659947d
 def sigmoid(
-    z: np.ndarray, # any shape
-) -> np.ndarray: # 1 / (1 + exp(-z)), same shape
+    z: np.ndarray, # floats of any shape
+) -> np.ndarray: # 1 / (1 + exp(-z)), same shape and dtype
     "Logistic sigmoid."
     return (1 + np.tanh(z / 2)) / 2
 
@@ -38,21 +39,21 @@ ACTIVATIONS = { # name -> (function, its slope as a function of its output)
 
 # %% ../nbs/05_numpy_net.ipynb #627d3852
 def log_softmax(
-    logits: np.ndarray, # (n, k)
-) -> np.ndarray: # (n, k) natural logarithms of probabilities
+    logits: np.ndarray, # (n, k) float32 or float64
+) -> np.ndarray: # (n, k) natural logarithms of probabilities, in the dtype of `logits`
     "Logarithm of the softmax of each row, without overflow."
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 def softmax(
-    logits: np.ndarray, # (n, k)
-) -> np.ndarray: # (n, k) probabilities; each row sums to 1
+    logits: np.ndarray, # (n, k) float32 or float64
+) -> np.ndarray: # (n, k) probabilities, in the dtype of `logits`; each row sums to 1
     "Softmax of each row, without overflow."
     return np.exp(log_softmax(logits))
 
 # %% ../nbs/05_numpy_net.ipynb #6360973a
 def cross_entropy(
-    logits: np.ndarray, # (n, k)
+    logits: np.ndarray, # (n, k) float32 or float64
     targets: np.ndarray, # (n,) classes as integers, or (n, k) probabilities
 ) -> float: # in nats; log(k) for a model that knows nothing
     "Mean negative log-probability of the targets."
@@ -66,20 +67,27 @@ def init_params(
     n_hidden: int, # units of the hidden layer
     n_classes: int, # k, outputs
     rng: np.random.Generator, # source of the random weights
-    dtype=np.float32,
+    dtype: type = np.float32, # of the parameters
 ) -> dict: # 'w1' (d, hidden), 'b1' (hidden,), 'w2' (hidden, k), 'b2' (k,)
-    "Weights after He et al. (2015), biases zero."
-    def he(n_in, n_out): return (rng.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in)).astype(dtype)
-    return dict(w1=he(n_features, n_hidden), b1=np.zeros(n_hidden, dtype),
-                w2=he(n_hidden, n_classes), b2=np.zeros(n_classes, dtype))
+    "Weights after He et al. (2015, eq. 10), biases zero."
+    def he(n_in, n_out):
+        weights = rng.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in)
+        return weights.astype(dtype)
+
+    return {
+        'w1': he(n_features, n_hidden),
+        'b1': np.zeros(n_hidden, dtype),
+        'w2': he(n_hidden, n_classes),
+        'b2': np.zeros(n_classes, dtype),
+    }
 
 # %% ../nbs/05_numpy_net.ipynb #cde51d32
 def forward(
     params: dict, # as `init_params` makes them
-    x: np.ndarray, # (n, d)
+    x: np.ndarray, # (n, d) features in the dtype of the parameters
     activation: str = 'relu', # a key of `ACTIVATIONS`
-    mask: np.ndarray = None, # (n, hidden) factors for the hidden units: dropout
-) -> tuple: # logits (n, k) and hidden activations (n, hidden)
+    mask: np.ndarray | None = None, # (n, hidden) factors for the hidden units: dropout
+) -> tuple[np.ndarray, np.ndarray]: # logits (n, k) and hidden activations (n, hidden)
     "Logits of the two-layer net."
     f, _ = ACTIVATIONS[activation]
     hidden = f(x @ params['w1'] + params['b1'])
@@ -89,28 +97,36 @@ def forward(
 # %% ../nbs/05_numpy_net.ipynb #f3d694f5
 def backward(
     params: dict, # as `init_params` makes them
-    x: np.ndarray, # (n, d) the batch
+    x: np.ndarray, # (n, d) features of the batch
     hidden: np.ndarray, # (n, hidden) from `forward`
     dlogits: np.ndarray, # (n, k) derivative of the loss with respect to the logits
     activation: str = 'relu', # as in `forward`
-    mask: np.ndarray = None, # as in `forward`
+    mask: np.ndarray | None = None, # (n, hidden) as in `forward`
 ) -> dict: # derivative of the loss with respect to each parameter, in its shape
     "Gradient of the two-layer net."
     _, slope = ACTIVATIONS[activation]
-    dkept, kept = dlogits @ params['w2'].T, hidden
-    if mask is not None: dkept, kept = dkept * mask, hidden * mask
-    dz1 = dkept * slope(hidden)
-    return dict(w1=x.T @ dz1, b1=dz1.sum(axis=0), w2=kept.T @ dlogits, b2=dlogits.sum(axis=0))
+    kept = hidden
+    dhidden = dlogits @ params['w2'].T
+    if mask is not None:
+        kept = hidden * mask
+        dhidden = dhidden * mask
+    dz1 = dhidden * slope(hidden)
+    return {
+        'w1': x.T @ dz1,
+        'b1': dz1.sum(axis=0),
+        'w2': kept.T @ dlogits,
+        'b2': dlogits.sum(axis=0),
+    }
 
 # %% ../nbs/05_numpy_net.ipynb #e809f437
 def sgd_step(
     params: dict, # changed in place
     grads: dict, # from `backward`; overwritten
     velocity: dict, # running sums of gradients, changed in place; start with zeros
-    learning_rate: float,
-    momentum: float = 0., # share of the velocity that survives a step
+    learning_rate: float, # how far to go, at least 0
+    momentum: float = 0., # share of the velocity that survives a step, in [0, 1)
     weight_decay: float = 0., # share of each parameter added to its gradient
-):
+) -> None:
     "One step of stochastic gradient descent."
     for name, p in params.items():
         step = grads[name]
@@ -119,59 +135,69 @@ def sgd_step(
             velocity[name] *= momentum
             velocity[name] += step
             step = velocity[name]
-        p -= np.multiply(learning_rate, step, out=grads[name]) # in the gradient's memory: no new array at each step
+        # In the gradient's memory, so that no step needs a new array
+        p -= np.multiply(learning_rate, step, out=grads[name])
 
 # %% ../nbs/05_numpy_net.ipynb #3dfa4e04
 def dropout_mask(
-    shape: tuple, # (n, hidden)
+    shape: tuple[int, int], # (n, hidden)
     dropout: float, # probability of silence, in [0, 1)
-    rng: np.random.Generator,
-    dtype=np.float32,
-) -> np.ndarray: # 0 where a unit is silent, 1 / (1 - dropout) elsewhere
-    "Random factors for the hidden units; their mean is 1."
+    rng: np.random.Generator, # decides who is silent
+    dtype: type = np.float32, # of the factors: np.float32 or np.float64
+) -> np.ndarray: # (n, hidden): 0 where a unit is silent, 1 / (1 - dropout) elsewhere
+    "Random factors for the hidden units; their mean is 1 (Srivastava et al., 2014)."
     return (rng.random(shape, dtype) >= dropout) * dtype(1 / (1 - dropout))
 
 # %% ../nbs/05_numpy_net.ipynb #3ae33aec
 def smooth_labels(
-    targets: np.ndarray, # (n, k) one-hot
+    targets: np.ndarray, # (n, k) one-hot, float32 or float64
     smoothing: float, # share that is spread evenly over all classes, in [0, 1)
-) -> np.ndarray: # (n, k), rows sum to 1
-    "One-hot targets, `smoothing` of which is spread over all classes."
+) -> np.ndarray: # (n, k) in the dtype of `targets`; rows sum to 1
+    "One-hot targets with a share spread over all classes (Szegedy et al., 2016)."
     return targets * (1 - smoothing) + targets.dtype.type(smoothing / targets.shape[1])
 
 # %% ../nbs/05_numpy_net.ipynb #0f8f6e0b
 def train(
     params: dict, # from `init_params`; trained in place
-    x: np.ndarray, # (n, d) features
-    targets: np.ndarray, # (n, k) one-hot or smoothed targets
-    batches, # iterable of index arrays, one pass an epoch: `Batches`
-    epochs: int = 5,
-    learning_rate: float = .5, # at the start
+    x: np.ndarray, # (n, d) features in the dtype of the parameters
+    targets: np.ndarray, # (n, k) one-hot or smoothed targets in the same dtype
+    batches: Batches, # or other index arrays with a length; one pass an epoch
+    *,
+    epochs: int = 5, # passes over the training set
+    learning_rate: float = .5, # of the first step
     decay: bool = True, # let the learning rate fall linearly to 0?
-    momentum: float = 0.,
-    weight_decay: float = 0.,
-    dropout: float = 0., # share of hidden units that sits out each step
-    activation: str = 'relu',
-    rng: np.random.Generator = None, # for dropout
-    augment=None, # called on the features of each batch; gives others, such as distorted digits
-    on_epoch=None, # called as `on_epoch(epoch, loss, seconds)`; return True to stop
-) -> np.ndarray: # loss of each step
+    momentum: float = 0., # share of the velocity that survives a step, in [0, 1)
+    weight_decay: float = 0., # share of each parameter added to its gradient
+    dropout: float = 0., # share of hidden units that sits out each step, in [0, 1)
+    activation: str = 'relu', # a key of `ACTIVATIONS`
+    rng: np.random.Generator | None = None, # decides who sits out; needed for dropout
+    augment: Callable | None = None, # `augment(xb)` gives digits to train on
+    on_epoch: Callable | None = None, # `on_epoch(epoch, loss, seconds)`; True stops
+) -> np.ndarray: # (steps,) loss of each step, in nats
     "Train the two-layer net by mini-batch gradient descent."
-    losses, n_steps, mask = [], epochs * len(batches), None
+    losses = []
+    n_steps = epochs * len(batches)
     velocity = {name: np.zeros_like(p) for name, p in params.items()}
+    mask = None
     for epoch in range(1, epochs + 1):
         start = perf_counter()
         for i in batches:
-            xb, tb = x.take(i, axis=0), targets.take(i, axis=0) # x[i] does the same, but slower
+            xb = x.take(i, axis=0) # faster than x[i]
+            tb = targets.take(i, axis=0)
             if augment: xb = augment(xb)
-            if dropout: mask = dropout_mask((len(i), len(params['b1'])), dropout, rng, x.dtype.type)
+            if dropout:
+                shape = len(i), len(params['b1'])
+                mask = dropout_mask(shape, dropout, rng, x.dtype.type)
             logits, hidden = forward(params, xb, activation, mask)
             log_p = log_softmax(logits)
-            grads = backward(params, xb, hidden, (np.exp(log_p) - tb) / len(i), activation, mask)
-            rate = learning_rate * (1 - len(losses) / n_steps) if decay else learning_rate
+            dlogits = (np.exp(log_p) - tb) / len(i)
+            grads = backward(params, xb, hidden, dlogits, activation, mask)
+            rate = learning_rate
+            if decay: rate = learning_rate * (1 - len(losses) / n_steps)
             sgd_step(params, grads, velocity, rate, momentum, weight_decay)
             losses.append(-(tb * log_p).sum() / len(i))
-        if on_epoch and on_epoch(epoch, np.mean(losses[-len(batches):]), perf_counter() - start): break
+        loss = np.mean(losses[-len(batches):])
+        if on_epoch and on_epoch(epoch, loss, perf_counter() - start): break
     return np.array(losses)
 
 # %% ../nbs/05_numpy_net.ipynb #9b4af63b
@@ -179,56 +205,92 @@ class NumpyNet(Classifier):
     "A two-layer net in NumPy, trained by mini-batch gradient descent."
     recipes = {
         'default': {},
-        'regularised': dict(hidden=256, epochs=15, learning_rate=.1, momentum=.9, label_smoothing=.1),
-        'record': dict(hidden=1000, epochs=40, batch_size=128, learning_rate=.1, momentum=.9, distortion=1.),
+        'regularised': {
+            'hidden': 256, 'epochs': 15, 'learning_rate': .1, 'momentum': .9,
+            'label_smoothing': .1,
+        },
+        'record': {
+            'hidden': 1000, 'epochs': 40, 'batch_size': 128, 'learning_rate': .1,
+            'momentum': .9, 'distortion': 1.,
+        },
+    }
+    allowed = Classifier.allowed | {
+        'activation': lambda name: OneOf(*ACTIVATIONS)(name), # those of your own, too
+        'decay': Flag(),
+        'distortion': Number(0),
     }
 
-    def __init__(self,
-        hidden=128, # hidden units
-        activation='relu', # 'relu' or 'sigmoid'
-        epochs=5, # passes over the training set
-        batch_size=64, # digits in a step
-        learning_rate=.5, # of the first step
-        decay=True, # let the learning rate fall linearly to 0?
-        momentum=0., # share of the velocity that survives a step
-        weight_decay=0., # share of each parameter added to its gradient
-        dropout=0., # share of hidden units that sits out each step
-        label_smoothing=0., # share of each target spread over all classes
-        distortion=0., # how strongly each digit is bent, anew at each step; 0 for not at all
-        random_state=0, # seed, `numpy.random.Generator` or None (a different run every time)
+    def __init__(self, *,
+        hidden: int = 128, # hidden units
+        activation: str = 'relu', # 'relu' or 'sigmoid'
+        epochs: int = 5, # passes over the training set
+        batch_size: int = 64, # digits in a step
+        learning_rate: float = .5, # of the first step
+        decay: bool = True, # let the learning rate fall linearly to 0?
+        momentum: float = 0., # share of the velocity that survives a step, in [0, 1)
+        weight_decay: float = 0., # share of each parameter added to its gradient
+        dropout: float = 0., # share of hidden units that sits out each step, in [0, 1)
+        label_smoothing: float = 0., # share of each target spread over all classes
+        distortion: float = 0., # strength with which digits are bent; 0: not at all
+        random_state=0, # seed, `numpy.random.Generator`, or None: each run differs
     ):
-        self.hidden, self.activation, self.epochs, self.batch_size = hidden, activation, epochs, batch_size
-        self.learning_rate, self.decay, self.momentum, self.weight_decay = learning_rate, decay, momentum, weight_decay
-        self.dropout, self.label_smoothing, self.distortion, self.random_state = dropout, label_smoothing, distortion, random_state
+        self.hidden = hidden
+        self.activation = activation
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.decay = decay
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
+        self.distortion = distortion
+        self.random_state = random_state
 
     def _fit(self, x, codes, report):
-        from threadpoolctl import threadpool_limits
-        if self.activation not in ACTIVATIONS: raise ValueError(f'activation={self.activation!r} is unknown; choose from {", ".join(ACTIVATIONS)}.')
-        rng, n_classes = np.random.default_rng(self.random_state), len(self.classes_)
-        targets = smooth_labels(one_hot(codes, n_classes, x.dtype), self.label_smoothing)
-        self.params_ = init_params(x.shape[1], self.hidden, n_classes, rng, x.dtype)
+        rng = np.random.default_rng(self.random_state)
+        n_features, n_classes = x.shape[1], len(self.classes_)
+        targets = one_hot(codes, n_classes, x.dtype)
+        targets = smooth_labels(targets, self.label_smoothing)
+        self.params_ = init_params(n_features, self.hidden, n_classes, rng, x.dtype)
         augment = None
         if self.distortion:
-            fields = float(self.distortion) * distortion_fields(x.shape[1], dtype=x.dtype)
+            fields = distortion_fields(n_features, dtype=x.dtype)
+            fields = float(self.distortion) * fields
             def augment(xb): return distort(xb, fields, rng)
-        with threadpool_limits(1, user_api='blas'):
-            train(self.params_, x, targets, Batches(len(x), self.batch_size, rng), self.epochs, self.learning_rate, self.decay,
-                  self.momentum, self.weight_decay, self.dropout, self.activation, rng, augment, report)
+        with one_blas_thread:
+            train(
+                self.params_, x, targets, Batches(len(x), self.batch_size, rng),
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                decay=self.decay,
+                momentum=self.momentum,
+                weight_decay=self.weight_decay,
+                dropout=self.dropout,
+                activation=self.activation,
+                rng=rng,
+                augment=augment,
+                on_epoch=report,
+            )
 
-# %% ../nbs/05_numpy_net.ipynb #7367174b
-@patch
-def predict_proba(self: NumpyNet,
-    X, # digits in any form that `as_rows` takes
-) -> np.ndarray: # (n, k) probabilities; columns in the order of `classes_`
-    "Probability of each class."
-    x = check_rows(self, X)
-    return softmax(forward(self.params_, x, self.activation)[0])
+    def _proba(self, x):
+        return softmax(forward(self.params_, x, self.activation)[0])
 
-# %% ../nbs/05_numpy_net.ipynb #897686be
-@patch
-def get_state(self: NumpyNet):
-    "Learned arrays by name."
-    return self.params_
+    def _state(self):
+        return self.params_
 
-@patch
-def _set_arrays(self: NumpyNet, arrays): self.params_ = {name: arrays[name] for name in ('w1', 'b1', 'w2', 'b2')}
+    def _set_state(self, arrays):
+        self.params_ = {name: arrays[name] for name in ('w1', 'b1', 'w2', 'b2')}
+
+    def state_shapes(self,
+        n_features: int, # d, pixels of an image
+        n_classes: int, # k
+    ) -> dict: # name -> (shape, 'f' for floats)
+        "What `get_state` has; `ValueError` if digits are to be bent and aren't square."
+        if self.distortion: image_side(n_features)
+        return {
+            'w1': ((n_features, self.hidden), 'f'),
+            'b1': ((self.hidden,), 'f'),
+            'w2': ((self.hidden, n_classes), 'f'),
+            'b2': ((n_classes,), 'f'),
+        }

@@ -12,7 +12,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from .data import Batches
-from .torch_train import TorchClassifier, as_tensor, linear_decay, one_thread, seeded, train
+from .estimator import Whole
+from .torch_train import (
+    MOST_NUMBERS, Dropout, TorchClassifier, as_tensor, generator_on, init_weights, linear_decay, one_thread,
+    pick_device, private_dropout, private_generator, train)
 
 # %% ../nbs/07_torch_mlp.ipynb #049fffe1
 class MLP(nn.Module):
@@ -25,10 +28,14 @@ class MLP(nn.Module):
         activation=torch.relu, # function of a tensor
     ):
         super().__init__()
-        self.hidden, self.output = nn.Linear(in_features, hidden), nn.Linear(hidden, out_features)
-        self.dropout, self.activation = nn.Dropout(dropout), activation
+        self.hidden = nn.Linear(in_features, hidden)
+        self.output = nn.Linear(hidden, out_features)
+        self.dropout = Dropout(dropout)
+        self.activation = activation
 
-    def forward(self, x): # (n, in_features) -> logits (n, out_features)
+    def forward(self,
+        x: torch.Tensor, # (n, in_features)
+    ) -> torch.Tensor: # logits (n, out_features)
         return self.output(self.dropout(self.activation(self.hidden(x))))
 
 # %% ../nbs/07_torch_mlp.ipynb #d502d22e
@@ -36,11 +43,12 @@ class MLP(nn.Module):
 def he_init(
     model: nn.Module, # changed in place; every linear and convolutional layer
     rng: np.random.Generator, # source of the random weights
-):
-    "Weights after He et al. (2015), biases zero."
+) -> None:
+    "Weights after He et al. (2015, arXiv:1502.01852), biases zero."
     for layer in model.modules():
         if not isinstance(layer, (nn.Linear, nn.Conv2d)): continue
-        n_out, n_in = layer.weight.shape[0], layer.weight[0].numel()
+        n_out = layer.weight.shape[0]
+        n_in = layer.weight[0].numel()
         weight = rng.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in)
         layer.weight.copy_(torch.from_numpy(weight.T).reshape(layer.weight.shape))
         if layer.bias is not None: layer.bias.zero_()
@@ -52,34 +60,48 @@ class TorchMLP(TorchClassifier):
         'default': {},
         'regularised': dict(hidden=256, epochs=15, learning_rate=.1, momentum=.9, label_smoothing=.1),
     }
+    allowed = TorchClassifier.allowed | {'hidden': Whole(1, MOST_NUMBERS)}
 
     def __init__(self,
-        hidden=128, # hidden units
-        epochs=5, # passes over the training set
-        batch_size=64, # digits in a step
-        learning_rate=.5, # of the first step; it falls linearly to 0
-        momentum=0., # share of the velocity that survives a step
-        weight_decay=0., # share of each parameter added to its gradient
-        dropout=0., # share of hidden units that sits out each step
-        label_smoothing=0., # share of each target spread over all classes
-        device='cpu', # or 'cuda', 'mps': for products as small as these, the CPU is the fastest
+        *,
+        hidden: int = 128, # hidden units
+        epochs: int = 5, # passes over the training set
+        batch_size: int = 64, # digits in a step
+        learning_rate: float = .5, # of the first step; it falls linearly to 0
+        momentum: float = 0., # share of the velocity that survives a step
+        weight_decay: float = 0., # share of each parameter added to its gradient
+        dropout: float = 0., # share of hidden units that sits out each step
+        label_smoothing: float = 0., # share of each target spread over all classes
+        device: str = 'cpu', # or 'auto', 'cuda', 'mps': for products as small as these, the CPU is the fastest
         random_state=0, # seed, `numpy.random.Generator` or None (a different run every time)
     ):
-        self.hidden, self.epochs, self.batch_size, self.learning_rate, self.momentum = hidden, epochs, batch_size, learning_rate, momentum
-        self.weight_decay, self.dropout, self.label_smoothing = weight_decay, dropout, label_smoothing
-        self.device, self.random_state = device, random_state
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
+        self.device = device
+        self.random_state = random_state
 
     def _module(self, n_features, n_classes): return MLP(n_features, self.hidden, n_classes, self.dropout)
 
     def _fit(self, x, codes, report):
         rng = np.random.default_rng(self.random_state)
-        with one_thread(), seeded(rng, self.dropout): self._train(x, codes, rng, report)
-
-    def _train(self, x, codes, rng, report):
-        x, y = as_tensor(x).to(self.device), as_tensor(codes).to(self.device)
-        self.module_ = self._module(x.shape[1], len(self.classes_)).to(x)
-        he_init(self.module_, rng)
-        loader = DataLoader(TensorDataset(x, y), sampler=Batches(len(x), self.batch_size, rng), batch_size=None)
-        optimizer = torch.optim.SGD(self.module_.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay)
+        generator = private_generator(rng) if self.dropout else torch.Generator()
+        device = pick_device(self.device)
+        x = as_tensor(x).to(device)
+        y = as_tensor(codes).to(device)
+        module = init_weights(self._blank_module(x.shape[1], len(self.classes_)), generator)
+        self.module_ = module.to(x)
+        he_init(self.module_, rng) # instead of what every new module draws
+        batches = Batches(len(x), self.batch_size, rng)
+        loader = DataLoader(TensorDataset(x, y), sampler=batches, batch_size=None, generator=generator)
+        optimizer = torch.optim.SGD(
+            self.module_.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay)
+        schedule = linear_decay(optimizer, self.epochs * len(loader))
         loss_fn = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
-        train(self.module_, loader, optimizer, linear_decay(optimizer, self.epochs * len(loader)), self.epochs, loss_fn, report)
+        with one_thread(), private_dropout(self.module_, generator_on(device, generator)):
+            train(self.module_, loader, optimizer, schedule, epochs=self.epochs, loss_fn=loss_fn, on_epoch=report)
