@@ -22,6 +22,8 @@ FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '-
 GROUPS = { # tests of these files run one after the other, in one process: they share what takes long to make
     'test_browser.py': 'app', 'test_load.py': 'app', 'test_packaging.py': 'packaging', 'test_site.py': 'site'}
 
+LONG = ('test_background.py', 'test_bench.py', 'test_demo.py', 'test_load.py', 'test_site.py') # marked as a whole
+
 
 def pytest_addoption(parser):
     parser.addoption('--slow', action='store_true', help='run the tests marked slow, too')
@@ -41,10 +43,20 @@ def pytest_collection_modifyitems(config, items):
     "Keep together what shares a server, mark what needs a browser, and leave slow tests out unless they are asked for"
     for item in items:
         if item.path.name in GROUPS: item.add_marker(pytest.mark.xdist_group(GROUPS[item.path.name]))
+        if item.path.name in LONG: item.add_marker('long')
         if 'browser' in item.fixturenames: item.add_marker('browser')
     if config.getoption('slow') or 'slow' in config.getoption('markexpr'): return
     config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker('slow')])
     items[:] = [item for item in items if not item.get_closest_marker('slow')]
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    "Leave PyTorch as many threads as it had, also after a test that sets another number"
+    torch = sys.modules.get('torch')
+    before = torch and torch.get_num_threads()
+    yield
+    if torch: torch.set_num_threads(before)
 
 
 def wait_until(condition, seconds=60, pause=.05):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ['nbs/**/*.ipynb']
 EXPORTED = ['mnist_steps/**/*.py', 'pyproject.toml']
-WORKERS = str(min(2, os.cpu_count() or 1)) # what a training and its measurement bear side by side
+WORKERS = str(min(2, os.cpu_count() or 1)) # each on one thread: those that wait for a core that the other has crawl
 
 
 class Step(NamedTuple):
@@ -79,7 +79,7 @@ def files():
 def run(step, env):
     "Does the command of `step` succeed, leave alone what it must, and leave nothing behind?"
     before, there = texts(step.unchanged), set(files())
-    done = subprocess.run(step.command, cwd=ROOT, env=os.environ | {'PYTHONUTF8': '1'} | env)
+    done = subprocess.run(step.command, cwd=ROOT, env=env | {'PYTHONUTF8': '1'})
     after = texts(step.unchanged)
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     left = set(files()) - there - changed
@@ -93,7 +93,7 @@ def main(lane):
     "Run the steps of a lane; returns what to do about the first that fails"
     gate = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        env = {'COVERAGE_FILE': str(Path(folder)/'coverage')}
+        env = {'OMP_NUM_THREADS': '1', 'COVERAGE_FILE': str(Path(folder)/'coverage')} | os.environ
         for step in steps(lane):
             if lane == 'fast' and not step.fast: continue
             name = ' '.join(Path(word).stem if Path(word).is_absolute() else word for word in step.command)
