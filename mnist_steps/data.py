@@ -31,7 +31,8 @@ def _check_images(images):
         raise TypeError(
             f'images: expected uint8 from 0 to 255, found {images.dtype}. Cast with .astype(np.uint8) first.')
     if images.ndim != 3:
-        raise ValueError(f'images: expected shape (n, h, w), found {images.shape}. For a single image pass image[None].')
+        raise ValueError(
+            f'images: expected shape (n, h, w), found {images.shape}. For a single image pass image[None].')
     return images
 
 def _check_labels(labels):
@@ -67,7 +68,7 @@ def _figure(image, label):
         'style="display:block;margin:0;image-rendering:pixelated;border:1px solid #888">'
         f'{label}</span>')
 
-# %% ../nbs/01_digits.ipynb #c335a074
+# %% ../nbs/01_digits.ipynb #61ec8800
 class Digit(NamedTuple):
     "One image and its label; shows itself."
     image: np.ndarray # (h, w) uint8, read-only
@@ -239,7 +240,8 @@ def split(self: Digits,
     return self[~held], self[held]
 
 # %% ../nbs/01_digits.ipynb #a15b949a
-_NAME = re.compile(r'(?:(?P<set>.+)-)?(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-(?:ubyte|int)(?:\.gz)?')
+_NAME = re.compile(
+    r'(?:(?P<set>.+)-)?(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-(?:ubyte|int)(?:\.gz)?')
 
 def _find_sets(folder, name=None):
     "{set: {(part, kind): [paths]}} of the files in `folder` that are named like MNIST's."

@@ -86,7 +86,8 @@ def check_scale(
     was = f'This model has learned from features between {learned.low:g} and {learned.high:g}'
     if rows.are_ink:
         if learned.low < 0 or learned.high > FACTOR:
-            raise ValueError(f'{was}; whole numbers would be read as ink, from 0 to 1. Convert them as for the training.')
+            raise ValueError(
+                f'{was}; whole numbers would be read as ink, from 0 to 1. Convert them as for the training.')
         return
     if learned.low < 0 or not rows.values.size: return
     largest = rows.values.max(axis=1)

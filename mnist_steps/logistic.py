@@ -40,10 +40,10 @@ class LogisticRegression(Classifier):
         on_epoch=None, # called once, when all is done, as `on_epoch(1, loss, seconds, self)`
         validation=None, # `Digits` or (X, y) to score at the end, recorded in `history_['valid_accuracy']`
         progress: bool = False, # show a progress bar?
-    ): # the estimator itself
+    ) -> 'LogisticRegression': # the estimator itself
         """Fit from scratch; `history_` has one entry. Raises `ValueError` for digits, classes or hyperparameters that
         are not fit to train on, and then leaves the estimator as it was."""
-        return self._guarded_fit(X, y, on_epoch, validation, progress, sample_weight=sample_weight)
+        return self._checked_fit(X, y, on_epoch, validation, progress, sample_weight=sample_weight)
 
     def _fit(self, x, codes, report, sample_weight=None):
         start = perf_counter()

@@ -7,9 +7,17 @@ __all__ = ['RUNG_COLORS', 'plot_confusion', 'plot_confused_pairs', 'show_picture
            'plot_reliability', 'plot_history', 'plot_ladder']
 
 # %% ../nbs/reference/plots.ipynb #84e19a39
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from .metrics import _classes, _proba, confusion_matrix, expected_calibration_error, reliability, wilson_from_counts
+from .metrics import (check_probabilities, class_order, confusion_matrix, expected_calibration_error,
+                                 reliability, wilson_from_counts)
+
+# %% ../nbs/reference/plots.ipynb #2e92cf70
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # %% ../nbs/reference/plots.ipynb #0711000e
 RUNG_COLORS = {'logistic': '#0072B2', 'numpy': '#E69F00', 'torch': '#009E73', 'cnn': '#D55E00'}
@@ -17,7 +25,8 @@ RUNG_COLORS = {'logistic': '#0072B2', 'numpy': '#E69F00', 'torch': '#009E73', 'c
 # %% ../nbs/reference/plots.ipynb #004385f7
 def _axes(ax, figsize):
     "The given Axes, or the Axes of a new figure."
-    if ax is not None: return ax
+    if ax is not None:
+        return ax
     import matplotlib.pyplot as plt
     return plt.subplots(figsize=figsize, layout='constrained')[1]
 
@@ -27,35 +36,39 @@ def _say(ax, text):
     ax.text(0.5, 0.5, text, ha='center', va='center', transform=ax.transAxes)
     return ax
 
+def _rectangle(x, y, width, height, **style):
+    "A matplotlib rectangle."
+    from matplotlib.patches import Rectangle
+    return Rectangle((x, y), width, height, **style)
+
 # %% ../nbs/reference/plots.ipynb #c5b6f488
 def plot_confusion(
     y_true: np.ndarray, # (n,) true classes
     y_pred: np.ndarray, # (n,) predicted classes
     classes: np.ndarray | None = None, # (k,) order of rows and columns; default: every class that occurs, sorted
-    ax=None, # Axes to draw on; default: a new figure
-): # Axes
+    ax: 'Axes | None' = None, # to draw on; default: a new figure
+) -> 'Axes': # with rows of true and columns of predicted classes
     "Confusion matrix with its counts; right answers muted, so that mistakes stand out."
     counts = confusion_matrix(y_true, y_pred, classes)
-    names = _classes(classes, np.asarray(y_true), np.asarray(y_pred))
+    names = class_order(classes, y_true, y_pred)
     k = len(names)
     side = min(12, max(3.5, 1.5 + 0.4 * k))
     ax = _axes(ax, (side, side))
     wrong = np.where(np.eye(k, dtype=bool), 0, counts)
     top = max(1, wrong.max())
     ax.imshow(wrong, cmap='Blues', vmin=0, vmax=1.2 * top)
-    for i in range(k): ax.add_patch(_rectangle(i - 0.5, i - 0.5, 1, 1, facecolor='#e6e6e6'))
+    for i in range(k):
+        ax.add_patch(_rectangle(i - 0.5, i - 0.5, 1, 1, facecolor='#e6e6e6'))
     size = max(3, min(9, 0.4 * ax.bbox.width / k * 72 / ax.figure.dpi)) # in points; four digits fill a cell
-    for i, j in zip(*np.nonzero(counts)):
-        color = '#666666' if i == j else 'white' if wrong[i, j] > 0.75 * top else 'black'
+    for i, j in np.argwhere(counts):
+        color = 'white' if wrong[i, j] > 0.75 * top else 'black'
+        if i == j:
+            color = '#666666'
         ax.text(j, i, f'{counts[i, j]}', ha='center', va='center', fontsize=size, color=color)
     ax.set(xticks=range(k), yticks=range(k), xlabel='predicted class', ylabel='true class')
-    ax.set_xticklabels(names, fontsize=max(size, 4)); ax.set_yticklabels(names, fontsize=max(size, 4))
+    ax.set_xticklabels(names, fontsize=max(size, 4))
+    ax.set_yticklabels(names, fontsize=max(size, 4))
     return ax
-
-def _rectangle(x, y, width, height, **style):
-    "A matplotlib rectangle."
-    from matplotlib.patches import Rectangle
-    return Rectangle((x, y), width, height, **style)
 
 # %% ../nbs/reference/plots.ipynb #73f03409
 def plot_confused_pairs(
@@ -63,20 +76,21 @@ def plot_confused_pairs(
     y_pred: np.ndarray, # (n,) predicted classes
     n: int = 10, # number of pairs, most frequent first
     classes: np.ndarray | None = None, # (k,) classes; default: every class that occurs, sorted
-    ax=None, # Axes to draw on; default: a new figure
-): # Axes
+    ax: 'Axes | None' = None, # to draw on; default: a new figure
+) -> 'Axes': # with one bar for each pair
     "Bar chart of the most frequent mistakes, as true class → predicted class."
     counts = confusion_matrix(y_true, y_pred, classes)
-    names = _classes(classes, np.asarray(y_true), np.asarray(y_pred))
+    names = class_order(classes, y_true, y_pred)
     np.fill_diagonal(counts, 0)
     worst = np.argsort(-counts, axis=None, kind='stable')[:min(n, np.count_nonzero(counts))]
     ax = _axes(ax, (5.5, 1 + 0.28 * max(3, len(worst))))
-    if len(worst) == 0: return _say(ax, 'no mistakes')
-    i, j = np.unravel_index(worst, counts.shape)
-    bars = ax.barh(range(len(worst)), counts[i, j], color='#56B4E9')
+    if len(worst) == 0:
+        return _say(ax, 'no mistakes')
+    true, predicted = np.unravel_index(worst, counts.shape)
+    bars = ax.barh(range(len(worst)), counts[true, predicted], color='#56B4E9')
     ax.bar_label(bars, padding=3)
     ax.margins(x=0.08)
-    ax.set(yticks=range(len(worst)), yticklabels=[f'{names[a]} → {names[b]}' for a, b in zip(i, j)],
+    ax.set(yticks=range(len(worst)), yticklabels=[f'{names[i]} → {names[j]}' for i, j in zip(true, predicted)],
            xlabel='number of samples', ylabel='true → predicted class')
     ax.invert_yaxis()
     ax.spines[['top', 'right']].set_visible(False)
@@ -86,42 +100,55 @@ def plot_confused_pairs(
 def show_pictures(
     pictures, # mapping of title to picture (h, w) or (h, w, channels), or a list of pictures
     width: float = 1.3, # of each, in inches
-): # the Axes, one a picture
-    "Pictures side by side, black to white."
+) -> np.ndarray: # the Axes, one a picture
+    "Pictures side by side, black to white; numbers with a point run from 0 to 1, whole ones to 255."
+    titles = list(pictures) if isinstance(pictures, Mapping) else [''] * len(pictures)
+    pictures = list(pictures.values()) if isinstance(pictures, Mapping) else list(pictures)
+    if not pictures:
+        raise ValueError('There are no pictures to show: give one at least.')
     import matplotlib.pyplot as plt
-    titles, pictures = ('',)*len(pictures) if not hasattr(pictures, 'values') else tuple(pictures), list(getattr(pictures, 'values', lambda: pictures)())
-    fig, axes = plt.subplots(1, len(pictures), figsize=(width*len(pictures), width*1.2), squeeze=False, layout='constrained')
-    for ax, picture, title in zip(axes[0], pictures, titles):
+    size = (width * len(pictures), width * 1.2)
+    axes = plt.subplots(1, len(pictures), figsize=size, squeeze=False, layout='constrained')[1][0]
+    for ax, picture, title in zip(axes, pictures, titles):
         picture = np.asarray(picture)
         ax.imshow(picture, cmap='gray', vmin=0, vmax=1 if picture.dtype.kind in 'fb' else 255)
-        ax.set_title(title, fontsize=9); ax.set_xticks([]); ax.set_yticks([])
-    return axes[0]
+        ax.set_title(title, fontsize=9)
+        ax.set_xticks([])
+        ax.set_yticks([])
+    return axes
 
 # %% ../nbs/reference/plots.ipynb #8cfc9cc5
 def plot_gallery(
     images: np.ndarray, # (n, h, w) images; 0 is paper
     captions: list[str], # one caption per image
-    notes: dict[int, str] | None = None, # position in `images` -> note below that image, which also gets a coloured frame
+    notes: dict[int, str] | None = None, # position in `images` -> note below that image
     columns: int = 5, # images per row
-    ax=None, # Axes to draw on; default: a new figure
-): # Axes
-    "Images in a grid, each with its caption above and its note, if any, below."
+    ax: 'Axes | None' = None, # to draw on; default: a new figure
+) -> 'Axes': # without visible axes
+    "Images in a grid, each with its caption above and its note, if any, below and a coloured frame."
     images = np.asarray(images)
-    if images.ndim != 3: raise ValueError(f'images must have shape (n, height, width), but has shape {images.shape}')
-    if len(images) != len(captions): raise ValueError(f'{len(images)} images but {len(captions)} captions: pass one per image')
+    if images.ndim != 3:
+        raise ValueError(f'images must have shape (n, height, width), but has shape {images.shape}')
+    if len(images) != len(captions):
+        raise ValueError(f'{len(images)} images but {len(captions)} captions: pass one per image')
     n, h, w = images.shape
     columns = max(1, min(columns, n))
     rows = -(-n // columns)
     ax = _axes(ax, (1.35 * columns, 1.85 * max(rows, 1)))
-    if n == 0: return _say(ax, 'no images')
+    if n == 0:
+        return _say(ax, 'no images')
     for k, (image, caption) in enumerate(zip(images, captions)):
-        left, top = 1.3 * w * (k % columns), 1.75 * h * (k // columns)
+        left = 1.3 * w * (k % columns)
+        top = 1.75 * h * (k // columns)
         ax.imshow(image, cmap='gray_r', extent=(left, left + w, top + h, top), interpolation='nearest')
-        note = (notes or {}).get(k)
-        edge = dict(edgecolor='#D55E00', linewidth=3) if note else dict(edgecolor='#bbbbbb', linewidth=0.8)
-        ax.add_patch(_rectangle(left, top, w, h, facecolor='none', **edge))
         ax.text(left + w / 2, top - 0.05 * h, caption, ha='center', va='bottom', fontsize=9)
-        if note: ax.text(left + w / 2, top + 1.05 * h, note, ha='center', va='top', fontsize=8, color='#A34700')
+        note = (notes or {}).get(k)
+        if note:
+            frame = dict(edgecolor='#D55E00', linewidth=3)
+            ax.text(left + w / 2, top + 1.05 * h, note, ha='center', va='top', fontsize=8, color='#A34700')
+        else:
+            frame = dict(edgecolor='#bbbbbb', linewidth=0.8)
+        ax.add_patch(_rectangle(left, top, w, h, facecolor='none', **frame))
     ax.set(xlim=(-0.15 * w, (1.3 * columns - 0.15) * w), ylim=((1.75 * rows - 0.5) * h, -0.5 * h))
     ax.set_aspect('equal')
     ax.axis('off')
@@ -133,20 +160,26 @@ def plot_mistakes(
     y_true: np.ndarray, # (n,) true classes
     proba: np.ndarray, # (n, k) probabilities
     n: int = 15, # number of mistakes, most confident first
-    classes: np.ndarray | None = None, # (k,) classes of the columns; default: as in `negative_log_likelihood`
-    known_wrong: list[int] = (), # positions whose label is known to be wrong; `KNOWN_WRONG_LABELS` for MNIST's test set
+    classes: np.ndarray | None = None, # (k,) classes of the columns; default: as in `check_probabilities`
+    known_wrong: list[int] = (), # positions whose label is wrong; `KNOWN_WRONG_LABELS` for MNIST's test set
     columns: int = 5, # images per row
-    ax=None, # Axes to draw on; default: a new figure
-): # Axes
+    ax: 'Axes | None' = None, # to draw on; default: a new figure
+) -> 'Axes': # without visible axes
     "The most confident mistakes: true → predicted class, the probability of the prediction, the position."
-    proba, column, names = _proba(y_true, proba, classes)
-    predicted, confidence, p_true = proba.argmax(axis=1), proba.max(axis=1), proba[np.arange(len(proba)), column]
-    images, y_true = np.asarray(images), np.asarray(y_true)
+    proba, column, names = check_probabilities(y_true, proba, classes)
+    images = np.asarray(images)
+    y_true = np.asarray(y_true)
     if images.ndim != 3 or len(images) != len(y_true):
-        raise ValueError(f'images must have shape ({len(y_true)}, height, width), one image per sample, but has shape {images.shape}')
+        raise ValueError(
+            f'images must have shape ({len(y_true)}, height, width), one image per sample, '
+            f'but has shape {images.shape}')
+    predicted = proba.argmax(axis=1)
+    confidence = proba.max(axis=1)
+    p_true = proba[np.arange(len(proba)), column]
     order = np.lexsort((p_true, -confidence)) # where several round to 1, the least probable truth first
     worst = order[predicted[order] != column[order]][:n]
-    if len(worst) == 0: return _say(_axes(ax, (4, 1.5)), 'no mistakes')
+    if len(worst) == 0:
+        return _say(_axes(ax, (4, 1.5)), 'no mistakes')
     captions = [f'{y_true[i]} → {names[predicted[i]]}  {100 * confidence[i]:.0f} %\n#{i}' for i in worst]
     notes = {k: 'known label error' for k in np.flatnonzero(np.isin(worst, known_wrong))}
     return plot_gallery(images[worst], captions, notes, columns, ax)
@@ -156,24 +189,27 @@ def plot_reliability(
     y_true: np.ndarray, # (n,) true classes
     proba: np.ndarray, # (n, k) probabilities; rows sum to 1
     bins: int = 15, # number of equal-width bins of confidence
-    classes: np.ndarray | None = None, # (k,) classes of the columns; default: as in `negative_log_likelihood`
-    ax=None, # Axes to draw on; default: a new figure
-): # Axes
+    classes: np.ndarray | None = None, # (k,) classes of the columns; default: as in `check_probabilities`
+    ax: 'Axes | None' = None, # to draw on; default: a new figure
+) -> 'Axes': # confidence across and accuracy up, both in per cent
     "Accuracy against confidence, with 95 % Wilson intervals; above it the samples in each bin."
-    r = reliability(y_true, proba, bins, classes)
-    ece = expected_calibration_error(y_true, proba, bins, classes)
+    found = reliability(y_true, proba, bins, classes)
+    error = expected_calibration_error(y_true, proba, bins, classes)
     ax = _axes(ax, (5, 5.6))
-    full = r.counts > 0
-    bar = dict(width=100 / bins, align='edge', edgecolor='white')
-    ax.bar(100 * r.edges[:-1][full], 100 * r.accuracy[full], color='#56B4E9', **bar)
-    ends = 100 * np.array([wilson_from_counts(k, n) for k, n in zip(r.right[full], r.counts[full])])
-    ax.vlines(50 * (r.edges[:-1] + r.edges[1:])[full], *ends.T, color='black', linewidth=1.2, label='95 % interval')
+    left = 100 * found.edges[:-1]
+    middle = 50 * (found.edges[:-1] + found.edges[1:])
+    full = found.counts > 0
+    style = dict(width=100 / bins, align='edge', edgecolor='white')
+    ax.bar(left[full], 100 * found.accuracy[full], color='#56B4E9', **style)
+    ends = [wilson_from_counts(right, n) for right, n in zip(found.right[full], found.counts[full])]
+    low, high = 100 * np.transpose(ends)
+    ax.vlines(middle[full], low, high, color='black', linewidth=1.2, label='95 % interval')
     ax.plot([0, 100], [0, 100], '--', color='#444444', label='confidence = accuracy')
     ax.legend(loc='lower left', bbox_to_anchor=(-0.02, 1.26), ncols=2, frameon=False, alignment='left',
-              title=f'expected calibration error {100 * ece:.1f} %')
+              title=f'expected calibration error {100 * error:.1f} %')
     ax.set(xlim=(0, 100), ylim=(0, 100), xlabel='confidence (%)', ylabel='accuracy (%)')
     top = ax.inset_axes([0, 1.04, 1, 0.22], sharex=ax)
-    top.bar(100 * r.edges[:-1], r.counts, color='#999999', **bar)
+    top.bar(left, found.counts, color='#999999', **style)
     top.tick_params(labelbottom=False)
     top.set(ylabel='samples')
     return ax
@@ -183,26 +219,34 @@ def plot_history(
     history: dict, # {name: {'loss': [...], 'valid_accuracy': [...], 'seconds': [...]}}, one entry per epoch
     value: str = 'loss', # which list to plot
     over: str = 'epochs', # horizontal axis: 'epochs', or 'seconds' of training (sum of the epochs' seconds)
-    ax=None, # Axes to draw on; default: a new figure
-): # Axes
-    "Learning curves; rungs in their own colours."
-    if over not in ('epochs', 'seconds'): raise ValueError(f"over is {over!r} but must be 'epochs' or 'seconds'")
-    if not all(isinstance(h, dict) for h in history.values()):
+    ax: 'Axes | None' = None, # to draw on; default: a new figure
+) -> 'Axes': # epochs or seconds across, the value up; accuracies in per cent
+    "Learning curves; rungs in their own colours. Histories that lack the value are left out."
+    if over not in ('epochs', 'seconds'):
+        raise ValueError(f"over is {over!r} but must be 'epochs' or 'seconds'")
+    if not all(isinstance(curve, dict) for curve in history.values()):
         raise TypeError("history must be a dict of histories by name, such as {'numpy': net.history_}")
     needed = {value, over} - {'epochs'}
-    curves = {name: h for name, h in history.items() if all(h.get(key) is not None and len(h[key]) for key in needed)}
-    if not curves: raise ValueError(f'no history has {" and ".join(sorted(needed))}: nothing to plot among {list(history)}')
+    curves = {}
+    for name, curve in history.items():
+        if all(curve.get(key) is not None and len(curve[key]) for key in needed):
+            curves[name] = curve
+    if not curves:
+        raise ValueError(f'no history has {" and ".join(sorted(needed))}: nothing to plot among {list(history)}')
     from matplotlib.ticker import MaxNLocator
     ax = _axes(ax, (6, 3.6))
-    other, is_share = ['#CC79A7', '#56B4E9', '#000000', '#999999'], 'accuracy' in value
-    for k, (name, h) in enumerate(curves.items()):
-        ys = np.asarray(h[value], dtype=float) * (100 if is_share else 1)
-        xs = np.cumsum(h['seconds']) if over == 'seconds' else np.arange(1, len(ys) + 1)
-        ax.plot(xs, ys, label=name, color=RUNG_COLORS.get(name, other[k % 4]), marker='os^Dv'[k % 5], markersize=5,
-                linestyle=['-', '--', '-.', ':'][k % 4])
+    other_colors = ['#CC79A7', '#56B4E9', '#000000', '#999999']
+    is_share = 'accuracy' in value
+    for k, (name, curve) in enumerate(curves.items()):
+        ys = np.asarray(curve[value], dtype=float) * (100 if is_share else 1)
+        xs = np.cumsum(curve['seconds']) if over == 'seconds' else np.arange(1, len(ys) + 1)
+        ax.plot(xs, ys, label=name, color=RUNG_COLORS.get(name, other_colors[k % 4]),
+                marker='os^Dv'[k % 5], markersize=5, linestyle=['-', '--', '-.', ':'][k % 4])
     words = value.replace('valid_', 'validation ').replace('_', ' ')
-    ax.set(ylabel=words + (' (%)' if is_share else ''), xlabel='training time (s)' if over == 'seconds' else 'epoch')
-    if over == 'epochs': ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(ylabel=words + (' (%)' if is_share else ''),
+           xlabel='training time (s)' if over == 'seconds' else 'epoch')
+    if over == 'epochs':
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[['top', 'right']].set_visible(False)
     ax.grid(axis='y', alpha=0.3)
     ax.legend()
@@ -210,21 +254,35 @@ def plot_history(
 
 # %% ../nbs/reference/plots.ipynb #af7cef19
 def plot_ladder(
-    ladder, # a `Ladder`
-    axes=None, # two Axes, or None for new ones
-): # the two Axes
+    ladder, # a `Ladder`, or anything with `steps` that have name, accuracy, interval, parameters and seconds
+    axes=None, # two Axes, or None for a new figure
+) -> np.ndarray: # the two Axes
     "Test error of each rung against its parameters and its training time, with 95 % intervals."
-    import matplotlib.pyplot as plt
-    if axes is None: _, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True)
-    for ax, value, label in zip(axes, ('parameters', 'seconds'), ('parameters', 'training time (s)')):
-        middle = np.exp(np.mean(np.log([getattr(step, value) for step in ladder.steps])))
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    if axes is None:
+        import matplotlib.pyplot as plt
+        axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True)[1]
+    costs = {'parameters': 'parameters', 'seconds': 'training time (s)'}
+    for ax, (cost, label) in zip(axes, costs.items()):
+        middle = np.exp(np.mean([np.log(getattr(step, cost)) for step in ladder.steps]))
         for i, step in enumerate(ladder.steps):
-            x, error, (low, high) = getattr(step, value), 1 - step.accuracy, step.interval
-            ax.errorbar(x, 100 * error, yerr=[[100 * (high - 1 + error)], [100 * (1 - low - error)]], fmt='o', capsize=3, color=RUNG_COLORS[step.name])
-            ax.annotate(step.name, (x, 100 * error), xytext=(8 if x < middle else -8, 6 - 25 * (i % 2)), ha='left' if x < middle else 'right', textcoords='offset points')
+            x = getattr(step, cost)
+            low, high = step.interval
+            error = 100 * (1 - step.accuracy)
+            least = 100 * (1 - high)
+            most = 100 * (1 - low)
+            color = RUNG_COLORS.get(step.name, '#555555')
+            if error > 0:
+                ax.errorbar(x, error, yerr=[[error - least], [most - error]], fmt='o', capsize=3, color=color)
+            else: # a logarithmic axis has no 0: an arrow from the interval's end points there
+                error = most
+                ax.errorbar(x, most, yerr=most / 2, uplims=True, fmt='_', color=color)
+            ax.annotate(step.name, (x, error), xytext=(8 if x < middle else -8, 6 - 25 * (i % 2)),
+                        ha='left' if x < middle else 'right', textcoords='offset points')
         ax.set(xscale='log', yscale='log', xlabel=label)
         ax.margins(x=.3, y=.15)
-        ax.set_yticks([.2, .5, 1, 2, 5, 10], ['0.2', '0.5', '1', '2', '5', '10'])
-        ax.set_yticks([], minor=True)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter('{:g}'.format))
+        ax.yaxis.set_minor_locator(NullLocator())
     axes[0].set_ylabel('test error (%)')
     return axes

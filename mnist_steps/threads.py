@@ -6,6 +6,7 @@
 __all__ = ['one_blas_thread', 'SharedLimit', 'limit_blas']
 
 # %% ../nbs/reference/threads.ipynb #d81855c3
+from collections.abc import Callable
 from threading import Lock
 
 from threadpoolctl import threadpool_limits
@@ -31,8 +32,8 @@ class SharedLimit:
             if self.inside == 0: self.lift()
 
 # %% ../nbs/reference/threads.ipynb #ab8880ed
-def limit_blas():
-    "Let NumPy's matrix products compute on one thread; returns a function that restores what was."
+def limit_blas() -> Callable: # a function that restores what was
+    "Let NumPy's matrix products compute on one thread."
     return threadpool_limits(1, user_api='blas').restore_original_limits
 
 one_blas_thread = SharedLimit(limit_blas)

@@ -41,8 +41,9 @@ def test_digits_never_copy_nor_freeze_the_callers_arrays():
     images[0] = labels[0] = 1 # still writeable
 
 
-@pytest.mark.parametrize('make', [lambda d: d, lambda d: d[1:], lambda d: d[[0, 1]], lambda d: d[d.labels == 1], lambda d: d.split(5)[0],
-                                  copy.copy, copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))])
+@pytest.mark.parametrize('make', [
+    lambda d: d, lambda d: d[1:], lambda d: d[[0, 1]], lambda d: d[d.labels == 1], lambda d: d.split(5)[0],
+    copy.copy, copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))])
 def test_digits_are_read_only(make):
     digits = make(some())
     for array in (digits.images, digits.labels):
@@ -52,10 +53,12 @@ def test_digits_are_read_only(make):
 
 
 @pytest.mark.parametrize('images, labels, error', [
-    (np.zeros((2, 4, 4)), [0, 1], TypeError), (np.zeros((2, 16), np.uint8), [0, 1], ValueError), (np.zeros((2, 0, 4), np.uint8), [0, 1], ValueError),
+    (np.zeros((2, 4, 4)), [0, 1], TypeError), (np.zeros((2, 16), np.uint8), [0, 1], ValueError),
+    (np.zeros((2, 0, 4), np.uint8), [0, 1], ValueError),
     (np.zeros((2, 4, 4), np.uint8), [0], ValueError), (np.zeros((2, 4, 4), np.uint8), [0., 1.], TypeError),
     (np.zeros((2, 4, 4), np.uint8), [True, False], TypeError), (np.zeros((2, 4, 4), np.uint8), [[0], [1]], ValueError),
-    (np.zeros((2, 4, 4), np.uint8), ['0', '1'], TypeError), (np.zeros((1, 4, 4), np.uint8), np.array([2**63], np.uint64), ValueError)])
+    (np.zeros((2, 4, 4), np.uint8), ['0', '1'], TypeError),
+    (np.zeros((1, 4, 4), np.uint8), np.array([2**63], np.uint64), ValueError)])
 def test_digits_refuse(images, labels, error):
     with pytest.raises(error): Digits(images, labels)
 
@@ -75,7 +78,7 @@ def test_indexing():
         np.testing.assert_array_equal(image, digits.images[i])
         with pytest.raises(ValueError, match='read-only'): image[0] = 0
     for i in (slice(2, 20, 3), [4, 1, 1], np.array([0, -1]), digits.labels == 2, []):
-        assert len(digits[i]) == (0 if i == [] else len(digits.labels[i])) if isinstance(i, list) else len(digits.labels[i])
+        assert len(digits[i]) == (0 if isinstance(i, list) and not i else len(digits.labels[i]))
     np.testing.assert_array_equal(digits[[4, 1]].images, digits.images[[4, 1]])
     for i in (30, -31, [30], np.ones(29, bool)):
         with pytest.raises(IndexError): digits[i]
@@ -83,8 +86,9 @@ def test_indexing():
         with pytest.raises((TypeError, IndexError)): digits[i]
 
 
-@pytest.mark.parametrize('digits, says', [(some(), 'Digits(30 images of 5 x 4, 3 classes)'), (some(1), 'Digits(1 image of 5 x 4, 1 class)'),
-                                          (some()[:0], 'Digits(0 images of 5 x 4, 0 classes)'), (some(3, 200, 300), 'Digits(3 images of 200 x 300')])
+@pytest.mark.parametrize('digits, says', [
+    (some(), 'Digits(30 images of 5 x 4, 3 classes)'), (some(1), 'Digits(1 image of 5 x 4, 1 class)'),
+    (some()[:0], 'Digits(0 images of 5 x 4, 0 classes)'), (some(3, 200, 300), 'Digits(3 images of 200 x 300')])
 def test_pictures(digits, says):
     page = digits._repr_html_()
     assert repr(digits).startswith(says) and says in page
@@ -112,7 +116,8 @@ def test_pixels_are_exact_and_need_no_larger_temporary():
     np.testing.assert_array_equal(to_pixels(images[::2, :, ::-1]), to_pixels(images[:1000]))
 
 
-@pytest.mark.parametrize('images, error', [(np.zeros((2, 28, 28)), TypeError), (np.zeros((28, 28), np.uint8), ValueError), ([], TypeError)])
+@pytest.mark.parametrize('images, error', [
+    (np.zeros((2, 28, 28)), TypeError), (np.zeros((28, 28), np.uint8), ValueError), ([], TypeError)])
 def test_pixels_refuse(images, error):
     with pytest.raises(error): to_pixels(images)
 
@@ -140,7 +145,8 @@ def test_split_takes_shares_generators_and_follows_the_seed():
     assert (digits.split(50, np.random.default_rng(1))[1].images == digits.split(50, 1)[1].images).all()
 
 
-@pytest.mark.parametrize('n_valid, error', [(0, ValueError), (30, ValueError), (-1, ValueError), (10_000, ValueError), (0.0, ValueError), (1.0, ValueError),
+@pytest.mark.parametrize('n_valid, error', [
+    (0, ValueError), (30, ValueError), (-1, ValueError), (10_000, ValueError), (0.0, ValueError), (1.0, ValueError),
     (1e-9, ValueError), (float('nan'), ValueError), (True, TypeError), ('5', TypeError), (None, TypeError)])
 def test_impossible_split(n_valid, error):
     with pytest.raises(error, match='n_valid'): some().split(n_valid)
@@ -177,8 +183,9 @@ def test_batches_draw_from_the_generator_as_they_say():
     np.testing.assert_array_equal(np.concatenate(list(Batches(100, 7, np.random.default_rng(3)))), order)
 
 
-@pytest.mark.parametrize('args, error', [((0, 1), ValueError), ((5, 0), ValueError), ((5, 2.0), ValueError), ((5, True), ValueError), (('5', 1), ValueError),
-                                         ((5, 1, 0), TypeError), ((5, 1, np.random), TypeError), ((5, 1, np.random.RandomState(0)), TypeError)])
+@pytest.mark.parametrize('args, error', [
+    ((0, 1), ValueError), ((5, 0), ValueError), ((5, 2.0), ValueError), ((5, True), ValueError), (('5', 1), ValueError),
+    ((5, 1, 0), TypeError), ((5, 1, np.random), TypeError), ((5, 1, np.random.RandomState(0)), TypeError)])
 def test_batches_refuse(args, error):
     with pytest.raises(error): Batches(*args)
 
@@ -197,7 +204,8 @@ def test_mnist_needs_less_than_three_times_its_images():
     assert peak_of(load_mnist.__wrapped__) < 3*70_000*784
 
 
-@pytest.mark.parametrize('tamper', [lambda a: np.where(np.arange(a.size) == 7, a ^ 1, a), lambda a: a[:-1], lambda a: a.reshape(100, -1)])
+@pytest.mark.parametrize('tamper', [
+    lambda a: np.where(np.arange(a.size) == 7, a ^ 1, a), lambda a: a[:-1], lambda a: a.reshape(100, -1)])
 def test_tampered_package_is_noticed(tmp_path, monkeypatch, tamper):
     labels = read_idx(data._packaged().joinpath('t10k-labels-idx1-ubyte.gz'))
     monkeypatch.setattr(data, '_packaged', lambda: tmp_path)
@@ -229,7 +237,8 @@ def check_set(path, transposed=False):
 
 
 @pytest.mark.parametrize('suffix', ['', '.gz'])
-@pytest.mark.parametrize('options', [dict(), dict(dot='.'), dict(prefix='qmnist-', test='test', wide=True), dict(prefix='my-own-'),
+@pytest.mark.parametrize('options', [
+    dict(), dict(dot='.'), dict(prefix='qmnist-', test='test', wide=True), dict(prefix='my-own-'),
                                      dict(test='test')], ids=str)
 def test_every_naming(tmp_path, options, suffix):
     check_set(make_set(tmp_path/'set', suffix=suffix, **options))
@@ -263,11 +272,13 @@ def test_one_of_several_sets(tmp_path):
     with pytest.raises(FileNotFoundError, match='no data set of that name'): load_digits_dir(folder/'emnist-balanced')
 
 
-@pytest.mark.parametrize('missing, says', [('train-images-idx3-ubyte', 'train images'), ('t10k-labels-idx1-ubyte', 'test labels')])
+@pytest.mark.parametrize('missing, says', [
+    ('train-images-idx3-ubyte', 'train images'), ('t10k-labels-idx1-ubyte', 'test labels')])
 def test_missing_file(tmp_path, missing, says):
     folder = make_set(tmp_path/'set')
     (folder/missing).unlink()
-    with pytest.raises(FileNotFoundError, match=f'no file with {says} .*found .*train-labels-idx1-ubyte'): load_digits_dir(folder)
+    with pytest.raises(FileNotFoundError, match=f'no file with {says} .*found .*train-labels-idx1-ubyte'):
+        load_digits_dir(folder)
 
 
 def test_ambiguous_file(tmp_path):

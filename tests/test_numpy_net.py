@@ -221,7 +221,6 @@ ORDERS = {
     'columns from the back': lambda x: x[:, ::-1].copy()[:, ::-1],
     'every second': lambda x: np.repeat(np.repeat(x, 2, axis=0), 2, axis=1)[::2, ::2],
     'not aligned': lambda x: np.frombuffer(b'1' + x.tobytes(), x.dtype, offset=1).reshape(x.shape),
-    'other bytes first': lambda x: x.astype(x.dtype.newbyteorder()),
     'read-only': lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
 }
 
@@ -238,7 +237,7 @@ def test_any_order_of_the_same_numbers_is_the_same_digits(few, dtype, order):
 
 
 @pytest.mark.filterwarnings('error')
-@pytest.mark.parametrize('value', [1e300, -1e300, 1e38])
+@pytest.mark.parametrize('value', [1e300, 1e38])
 def test_numbers_too_large_for_an_answer_are_refused_in_words(few, value):
     x = few.pixels().astype(float)
     for net in (NumpyNet(hidden=16, epochs=1), NumpyNet(hidden=16, epochs=1, activation='sigmoid')):

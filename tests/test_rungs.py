@@ -47,7 +47,7 @@ print(json.dumps([(r['check_name'], r['status'], str(r['exception'])) for r in r
 
 @pytest.mark.parametrize('name', ['logistic', 'numpy', 'torch'])
 def test_scikit_learn_checks(name):
-    """Every check of scikit-learn passes, and none is skipped: one needs SCIPY_ARRAY_API=1 from the start of the process.
+    """Every check of scikit-learn passes, and none is skipped: one needs SCIPY_ARRAY_API=1 when the process starts.
     (The convolutional net takes square images only, so it can't be shown the checks' tables of five columns.)"""
     rung = RUNGS[name]
     done = subprocess.run(
@@ -135,7 +135,8 @@ def test_random_state_none_differs_from_run_to_run(digits, Net):
 
 @pytest.mark.parametrize('Net', NETS)
 @pytest.mark.parametrize('name, value', [
-    ('epochs', 0), ('epochs', 1.5), ('epochs', True), ('batch_size', 0), ('learning_rate', -1), ('learning_rate', np.nan),
+    ('epochs', 0), ('epochs', 1.5), ('epochs', True), ('batch_size', 0), ('learning_rate', -1),
+    ('learning_rate', np.nan),
     ('dropout', 1), ('label_smoothing', 1.), ('weight_decay', '1')])
 def test_hyperparameters_out_of_bounds(digits, Net, name, value):
     with pytest.raises(ValueError, match=f'{name}=.* is out of bounds'): Net(**{name: value}).fit(digits[0])
