@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .metrics import (check_probabilities, class_order, confusion_matrix, expected_calibration_error,
-                                 reliability, wilson_from_counts)
+from mnist_steps.metrics import (
+    check_probabilities,
+    class_order,
+    confusion_matrix,
+    expected_calibration_error,
+    reliability,
+    wilson_from_counts,
+)
 
 # %% ../nbs/reference/plots.ipynb #2e92cf70
 if TYPE_CHECKING:
