@@ -139,15 +139,16 @@ def read(
     """
     The one digit in `image`.
 
-    Raises `SeveralDigits` if there are more, `ValueError` if `image` is no picture (see `read_grey`) or `rung` no rung
-    (see `trained_rung`), and `OSError` if a file can't be opened.
+    Raises `SeveralDigits` if there are more; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no trained
+    rung (as `trained_rung`); `OSError` if a file can't be opened.
     """
     model = trained_rung(rung)
     grey = read_grey(image)
     try: found = find_steps(grey)
     except NoDigit as e: return _nothing(grey, str(e), model)
     if len(found) > 1:
-        raise SeveralDigits(f'{len(found)} digits in the picture: draw one, or use read_all, which reads each of them')
+        raise SeveralDigits(f'{len(found)} digits in the picture: '
+                            'draw one, or use read_all, which reads each of them')
     return _readings(found, model)[0]
 
 # %% ../nbs/reference/reading.ipynb #f53331a4

@@ -22,7 +22,7 @@ FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '-
 GROUPS = { # tests of these files run one after the other, in one process: they share what takes long to make
     'test_browser.py': 'app', 'test_load.py': 'app', 'test_packaging.py': 'packaging', 'test_site.py': 'site'}
 
-LONG = ('test_background.py', 'test_bench.py', 'test_demo.py', 'test_load.py', 'test_site.py') # marked as a whole
+LONG = ('test_background.py', 'test_bench.py', 'test_cli.py', 'test_demo.py', 'test_load.py', 'test_site.py')
 
 
 def pytest_addoption(parser):
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config, items):
     "Keep together what shares a server, mark what needs a browser, and leave slow tests out unless they are asked for"
     for item in items:
         if item.path.name in GROUPS: item.add_marker(pytest.mark.xdist_group(GROUPS[item.path.name]))
-        if item.path.name in LONG: item.add_marker('long')
+        if item.path.name in LONG: item.add_marker('long') # nearly every test there starts programs or trains
         if 'browser' in item.fixturenames: item.add_marker('browser')
     if config.getoption('slow') or 'slow' in config.getoption('markexpr'): return
     config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker('slow')])
