@@ -289,7 +289,7 @@ def test_a_digit_of_a_data_set():
     (np.zeros(784), r'\(784,\)'),
     ({'a': 1}, 'found dict'),
     (7, 'one picture'),
-    (load_mnist()[1], 'found Digits'),
+    (load_mnist()[1], 'found Digits, which is not one picture'),
     (b'', 'known format'),
     (io.StringIO('a digit'), 'known format'),
 ])
