@@ -30,11 +30,11 @@ def scale_to_box(
 def centre_by_mass(
     ink: np.ndarray, # (h, w) uint8, at most 28 pixels a side, not blank
 ) -> np.ndarray: # (28, 28) uint8
-    "`ink` on a 28 x 28 ground, shifted by whole pixels so that its centre of mass is nearest to index 14."
+    "`ink` on a 28 x 28 ground, its centre of mass as near to index 14 as whole pixels allow."
     height, width = ink.shape
     if not ink.any() or max(height, width) > 28:
-        raise ValueError(f'ink: found {height} x {width} pixels, at most 28 x 28 with ink in them fit: '
-                         'pass it through scale_to_box first')
+        raise ValueError(f'ink: found {height} x {width} pixels, or none inked; '
+                         'at most 28 x 28 fit: pass it through scale_to_box first')
     total = ink.sum(dtype=float)
     row = np.arange(height) @ ink.sum(1)/total
     column = np.arange(width) @ ink.sum(0)/total
@@ -56,7 +56,7 @@ def _reduced(picture, block): # means of block x block pixels
     return picture if block == 1 else np.asarray(Image.fromarray(picture).reduce(block))
 
 # %% ../nbs/11_drawing.ipynb #3ad91d37
-def _flat_ink(grey): # (h, w) in [0, 1] -> ink in [0, 1]; None if the paper has many colours
+def _flat_ink(grey): # (h, w) in [0, 1] -> ink in [0, 1]; None if the paper varies
     level = np.round(grey*255).astype(np.uint8)
     frame = np.concatenate([level[0], level[-1], level[:, 0], level[:, -1]])
     paper = np.bincount(frame).argmax()
@@ -81,7 +81,7 @@ def _otsu(values): # threshold in [0, 1] between two classes, and how far apart 
     return (best+0.5)/255, gap
 
 # %% ../nbs/11_drawing.ipynb #2c295b39
-def _paper(grey): # brightness of the paper; and 1 if the ink is darker, -1 if it is lighter
+def _paper(grey): # brightness of the paper; 1 if the ink is darker, -1 if lighter
     from scipy.ndimage import maximum_filter, minimum_filter
     thumb = _reduced(grey, -(-max(grey.shape)//128))
     size = max(3, round(max(thumb.shape)/4))
@@ -129,7 +129,8 @@ def _photo_ink(grey): # uneven paper -> ink in [0, 1]
         border = ndimage.maximum_filter(edge, 2*round(max(contrast.shape)/100) + 1)
         contrast = np.where(border, 0, contrast)
     ground = contrast[contrast < threshold]
-    spread = 1.5*np.median(np.abs(ground-np.median(ground))) # close to a standard deviation
+    # 1.5 times the median deviation is close to a standard deviation
+    spread = 1.5*np.median(np.abs(ground-np.median(ground)))
     if gap < 0.12 or gap < 4.5*spread:
         raise NoDigit('no stroke stands out from the paper: draw a digit')
     return np.clip((contrast-threshold)/gap + 0.5, 0, 1)
@@ -286,7 +287,7 @@ def draw(
 PEN = 1.8, 2.6 # the width of a stroke in MNIST, in pixels of the 20-pixel box
 _FINE = 4       # pixels of the fine grid to one of the box
 
-def _even(ink): # uint8 (h, w) -> the same on the fine grid, with a pen of ordinary width
+def _even(ink): # uint8 (h, w) -> the same on the fine grid, with an ordinary pen
     from scipy import ndimage
     size = 20*_FINE
     fine = np.pad(scale_to_box(ink, size), 3*_FINE)
@@ -323,25 +324,26 @@ def _found(image): # any picture -> what all its digits share, and list of Found
 
 # %% ../nbs/11_drawing.ipynb #69e0fb10
 def steps(
-    image, # as for `read_grey`: path, bytes or binary file; Pillow picture; array or tensor; `Digit`
-) -> dict[str, np.ndarray]: # uint8 pictures: 'grey', 'ink', 'cropped', 'scaled', 'centred'
-    "Every picture on the way from a drawing to an MNIST digit. Raises `NoDigit`, `SeveralDigits`."
+    image, # path, bytes, binary file, Pillow picture, array, tensor or `Digit`
+) -> dict[str, np.ndarray]: # uint8: 'grey', 'ink', 'cropped', 'scaled', 'centred'
+    "Every picture on the way to an MNIST digit. Raises `NoDigit`, `SeveralDigits`."
     shared, digits = _found(image)
     if len(digits) > 1:
-        raise SeveralDigits(f'{len(digits)} digits in the picture: draw one, or use find_digits')
+        raise SeveralDigits(f'{len(digits)} digits in the picture: '
+                            'draw one, or use find_digits')
     return shared | _finish(digits[0])
 
 def to_mnist(
     image, # as for `steps`
 ) -> np.ndarray: # (28, 28) uint8, white ink on black
-    "The one digit in `image` as MNIST would show it. Raises `NoDigit`, `SeveralDigits`."
+    "The one digit in `image`, as MNIST has it. Raises `NoDigit`, `SeveralDigits`."
     return steps(image)['centred']
 
 # %% ../nbs/11_drawing.ipynb #f7660c47
 def find_steps(
     image, # as for `steps`
-) -> list[tuple[tuple, dict]]: # `(box, pictures)`: (left, top, right, bottom) in the grey step, and as from `steps`
-    "Every digit in `image`, left to right, with every picture on the way. Raises `NoDigit` where there is none."
+) -> list[tuple[tuple, dict]]: # left to right: (left, top, right, bottom), as `steps`
+    "Box and steps of every digit in `image`. Raises `NoDigit` where there is none."
     shared, digits = _found(image)
     out = []
     for digit in digits:
@@ -352,8 +354,8 @@ def find_steps(
 
 def find_digits(
     image, # as for `steps`
-) -> list[tuple[tuple, np.ndarray]]: # `(box, picture)`: as in `find_steps`, and (28, 28) uint8
-    "Every digit in `image`, left to right. Raises `NoDigit` where there is none."
+) -> list[tuple[tuple, np.ndarray]]: # left to right: box in 'grey', (28, 28) uint8
+    "Box and picture of every digit in `image`. Raises `NoDigit` where there is none."
     return [(box, pictures['centred']) for box, pictures in find_steps(image)]
 
 # %% ../nbs/11_drawing.ipynb #6bb93f0a

@@ -112,7 +112,7 @@ def _pixels_of_picture(picture): # Pillow picture -> float32 (h, w) or (h, w, ch
     _check_size(*picture.size)
     mirrored, quarter_turns = _to_upright(picture)
     try: pixels = _scaled_pixels(picture)
-    except ValueError: raise
+    except ValueError: raise # in words already
     except Exception as e: raise ValueError(f'the picture cannot be read: {e}') from e
     if mirrored: pixels = pixels[:, ::-1]
     return np.rot90(pixels, quarter_turns)
@@ -125,7 +125,8 @@ def _tensor_to_array(tensor): # PyTorch tensor on any device -> array, channels 
 
 def _to_array(image): # anything NumPy understands -> array of numbers, (h, w) or (h, w, 2 to 4 channels)
     try: array = _tensor_to_array(image) if hasattr(image, 'detach') else np.asarray(image)
-    except Exception as e: raise ValueError(f'expected a picture, found {type(image).__name__}: {e}') from e
+    except Exception as e:
+        raise ValueError(f'found {type(image).__name__}, which is not one picture: {e}') from e
     if array.dtype.kind not in 'buif':
         raise ValueError(f'found {type(image).__name__} of {array.dtype}, which is not a picture: '
                          'pass a path, bytes, a Pillow picture or an array')

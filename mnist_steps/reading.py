@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from .canvas import NoDigit, SeveralDigits, find_steps
+from .estimator import Classifier
 from .explain import is_sure
 from .pictures import read_grey
 from .rungs import PRETRAINED, load, load_pretrained
@@ -98,7 +99,7 @@ def _opened(rung): # name or path -> the trained rung
 
 def trained_rung(
     rung, # name of a rung that comes with the package, path of a file that `save` wrote, or a trained rung
-): # the trained rung, which may be shared: leave it as it is
+) -> Classifier: # trained; it may be shared, so leave it as it is
     """
     The rung that `rung` stands for, loaded once.
 
@@ -139,15 +140,16 @@ def read(
     """
     The one digit in `image`.
 
-    Raises `SeveralDigits` if there are more, `ValueError` if `image` is no picture (see `read_grey`) or `rung` no rung
-    (see `trained_rung`), and `OSError` if a file can't be opened.
+    Raises `SeveralDigits` if there are more; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no trained
+    rung (as `trained_rung`); `OSError` if a file can't be opened.
     """
     model = trained_rung(rung)
     grey = read_grey(image)
     try: found = find_steps(grey)
     except NoDigit as e: return _nothing(grey, str(e), model)
     if len(found) > 1:
-        raise SeveralDigits(f'{len(found)} digits in the picture: draw one, or use read_all, which reads each of them')
+        raise SeveralDigits(f'{len(found)} digits in the picture: '
+                            'draw one, or use read_all, which reads each of them')
     return _readings(found, model)[0]
 
 # %% ../nbs/reference/reading.ipynb #f53331a4

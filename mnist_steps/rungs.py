@@ -120,7 +120,7 @@ def from_json(
 
 def _checked(wrapped):
     try:
-        value = _unwrapped(wrapped)
+        with np.errstate(all='ignore'): value = _unwrapped(wrapped) # too large for its type: it won't be the same
         same = to_json(value) == _dumps(wrapped)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError): same = False
     if not same: raise ValueError('a value is not as mnist-steps writes them')
@@ -321,7 +321,8 @@ def _open_rung_file(path):
             blank = _blank(metadata)
             end = start + _check_tensors(tensors, blank.shapes)
         except (ValueError, RecursionError) as e:
-            raise RungFileError(f'{path} does not fit this version of mnist-steps, {__version__}: {e}') from e
+            raise RungFileError(
+                f'{path} does not fit this version of mnist-steps, {__version__}: {str(e)[:500]}') from e
         size = os.fstat(file.fileno()).st_size
         if size != end:
             raise RungFileError(f'{path} is truncated or damaged: it has {size:,} bytes instead of {end:,}.')

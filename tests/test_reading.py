@@ -278,7 +278,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
-        if tag != 'img': self.open.append(tag)
+        if tag not in ('br', 'img'): self.open.append(tag)
 
     def handle_endtag(self, tag): assert self.open.pop() == tag
     def handle_data(self, data): self.text.append(data)

@@ -56,7 +56,7 @@ def test_flourishes_follow_labels_not_positions(digits, monkeypatch):
     "With classes 3 and 7 only, code 1 means a 7"
     train, _ = digits
     seen = []
-    monkeypatch.setattr('mnist_steps.torch_augment.add_flourishes', lambda images, digits: seen.append(digits) or images)
+    monkeypatch.setattr('mnist_steps.torch_augment.add_flourishes', lambda images, digits, generator: seen.append(digits) or images)
     two = np.isin(train.labels, [3, 7])
     ConvNet(channels=(4, 8), epochs=1, handwriting=True).fit(train.images[two], train.labels[two])
     assert set(torch.cat(seen).tolist()) == {3, 7}
