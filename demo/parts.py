@@ -11,67 +11,82 @@ from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from mnist_steps.data import load_mnist
-from mnist_steps.explain import SURE, is_sure
-from mnist_steps.rungs import RUNGS, load_pretrained
+from mnist_steps.explain import SURE
 from mnist_steps.plots import RUNG_COLORS
+from mnist_steps.rungs import RUNGS, load_pretrained
 
 RED_BLUE = colormaps['RdBu_r']
+BARS = '<div role="img" aria-label="{label}" style="font-size:.85rem;font-variant-numeric:tabular-nums">{bars}</div>'
+BAR = """<div style="display:flex;align-items:center;gap:.4em;line-height:1.35">
+    <span style="width:1em">{name}</span>
+    <span style="flex:1;background:rgba(128,128,128,.2)">
+        <span style="display:block;height:.8em;width:{percent:.1f}%;background:{color}"></span>
+    </span>
+    <span style="width:3.2em;text-align:right">{percent:.1f}%</span>
+</div>"""
+VERDICT = """<div style="font-size:3rem;line-height:1;font-weight:600">{digit}</div>
+<div style="font-size:.9rem">{sure}</div>"""
 
 
 @st.cache_resource(show_spinner='Loading the rungs')
 def rungs():
+    "The trained rungs that come with the package, by name."
     torch.set_num_threads(1) # visitors share the cores
     return {name: load_pretrained(name) for name in RUNGS}
 
 
 @st.cache_resource
-def pen_rung(): return load_pretrained('cnn-pen')
+def pen_rung():
+    "The convolutional net that has also learned from pen strokes."
+    return load_pretrained('cnn-pen')
 
 
 @st.cache_resource(show_spinner='Loading the digits')
-def digits(): return load_mnist() # train, test
+def digits():
+    "Training and test digits."
+    return load_mnist()
 
 
 @st.cache_resource(show_spinner='Every rung reads the 10,000 test digits')
-def test_probabilities(): return {name: model.predict_proba(digits()[1].images) for name, model in rungs().items()}
+def test_probabilities():
+    "What each rung says of each test digit: (10000, 10) probabilities by name."
+    return {name: model.predict_proba(digits()[1].images) for name, model in rungs().items()}
 
 
 def canvas(key):
     "A canvas to draw on with its buttons; the drawing, or None."
     state = st.session_state.setdefault(key, {'version': 0, 'start': None})
     pen = st.slider('Pen width', 6, 40, 20, key=f'{key}_pen', format='%d px')
-    drawn = st_canvas(stroke_width=pen, stroke_color='#ffffff', background_color='#000000', height=280, width=280, return_image_data=True,
-                      initial_drawing=state['start'], key=f'{key}_{state["version"]}')
+    drawn = st_canvas(stroke_width=pen, stroke_color='#ffffff', background_color='#000000', height=280, width=280,
+                      return_image_data=True, initial_drawing=state['start'], key=f'{key}_{state["version"]}')
     strokes = (drawn.json_data or {}).get('objects', [])
-    def start_again(objects): state.update(version=state['version'] + 1, start={**drawn.json_data, 'objects': objects} if objects else None)
+    def start_again(objects):
+        state['version'] += 1
+        state['start'] = {**drawn.json_data, 'objects': objects} if objects else None
     undo, clear = st.columns(2)
-    undo.button('Undo', icon=':material/undo:', disabled=not strokes, on_click=start_again, args=(strokes[:-1],), width='stretch', key=f'{key}_undo')
-    clear.button('Clear', icon=':material/delete:', disabled=not strokes, on_click=start_again, args=([],), width='stretch', key=f'{key}_clear')
+    shared = dict(disabled=not strokes, on_click=start_again, width='stretch')
+    undo.button('Undo', icon=':material/undo:', args=(strokes[:-1],), key=f'{key}_undo', **shared)
+    clear.button('Clear', icon=':material/delete:', args=([],), key=f'{key}_clear', **shared)
     return drawn.image_data if strokes else None
 
 
-def bars(probabilities, color, classes=range(10)):
-    "Probabilities as ten horizontal bars."
-    rows = ''.join(f'<div style="display:flex;align-items:center;gap:.4em;line-height:1.35"><span style="width:1em">{c}</span>'
-                   f'<span style="flex:1;background:rgba(128,128,128,.2)"><span style="display:block;height:.8em;width:{100 * p:.1f}%;background:{color}"></span></span>'
-                   f'<span style="width:3.2em;text-align:right">{p:.1%}</span></div>' for c, p in zip(classes, probabilities))
-    label = ', '.join(f'{c}: {p:.0%}' for c, p in zip(classes, probabilities) if p >= .01)
-    st.html(f'<div role="img" aria-label="{label}" style="font-size:.85rem;font-variant-numeric:tabular-nums">{rows}</div>')
+def bars(reading, color):
+    "The probabilities of a reading as ten horizontal bars."
+    by_class = list(zip(reading.classes, reading.probabilities))
+    label = ', '.join(f'{name}: {p:.0%}' for name, p in by_class if p >= .01)
+    rows = ''.join(BAR.format(name=name, percent=100 * p, color=color) for name, p in by_class)
+    st.html(BARS.format(label=label, bars=rows))
 
 
-def verdicts(models, picture):
-    "One column for each model: the digit it sees, how sure it is, ten bars. Returns the digits by name."
-    read = {}
-    for column, (name, model) in zip(st.columns(len(models)), models.items()):
-        p = model.predict_proba(picture[None])[0]
-        read[name] = model.classes_[p.argmax()]
+def verdicts(readings):
+    "One column for each reading, by the name of its rung: the digit, whether that is sure, ten bars."
+    for column, (name, reading) in zip(st.columns(len(readings)), readings.items()):
         with column.container(border=True, key=f'verdict_{name}'):
             st.markdown(f'**{name}**')
-            st.html(f'<div style="font-size:3rem;line-height:1;font-weight:600">{read[name]}</div>'
-                    f'<div style="font-size:.9rem">{"sure" if is_sure(p) else "not sure"}</div>')
-            bars(p, RUNG_COLORS.get(name, '#777777'), model.classes_)
-    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit: about half of such answers are wrong.')
-    return read
+            st.html(VERDICT.format(digit=reading.digit, sure='sure' if reading.sure else 'not sure'))
+            bars(reading, RUNG_COLORS.get(name, '#777777'))
+    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit: '
+               'about half of such answers are wrong.')
 
 
 def show(picture, caption=None, width='content', alt=None):
@@ -83,24 +98,31 @@ def show(picture, caption=None, width='content', alt=None):
     st.image('data:image/png;base64,' + base64.b64encode(picture).decode(), caption, width, alt=alt or caption)
 
 
-def enlarged(picture, k=4): return picture.repeat(k, axis=0).repeat(k, axis=1)
+def enlarged(picture, factor=4):
+    "A picture in which each pixel is a square of `factor` x `factor` pixels."
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def squared(picture, side=140):
     "Padded to a square and enlarged so far that its pixels show."
-    padded = np.pad(picture, [((n := max(picture.shape) - length) // 2, n - n // 2) for length in picture.shape])
-    return enlarged(padded, max(1, side // len(padded)))
+    longest = max(picture.shape)
+    margins = [longest - length for length in picture.shape]
+    padded = np.pad(picture, [(margin // 2, margin - margin // 2) for margin in margins])
+    return enlarged(padded, max(1, side // longest))
 
 
-def heat(values, k=4):
+def heat(values, factor=4):
     "Blue (against) to red (for), white at 0; RGB."
-    return enlarged(RED_BLUE(.5 + values / (np.abs(values).max() or 1) / 2, bytes=True)[..., :3], k)
+    largest = np.abs(values).max() or 1
+    colors = RED_BLUE(.5 + values / largest / 2, bytes=True)
+    return enlarged(colors[..., :3], factor)
 
 
 def figure(size, plot):
     "A plot as PNG; without pyplot, which threads can't share."
-    figure, file = Figure(figsize=size, layout='constrained'), io.BytesIO()
+    figure = Figure(figsize=size, layout='constrained')
     plot(figure.subplots())
+    file = io.BytesIO()
     figure.savefig(file, format='png', dpi=160)
     return file.getvalue()
 

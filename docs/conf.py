@@ -4,7 +4,10 @@ from pathlib import Path
 from nbdev.config import get_config
 
 cfg = get_config()
-project, author, copyright, version = cfg.title, cfg.author, cfg.copyright, cfg.version
+project = cfg.title
+author = cfg.author
+copyright = cfg.copyright
+version = cfg.version
 
 extensions = ['myst_nb', 'sphinx.ext.mathjax', 'sphinx_copybutton', 'sphinxext.opengraph']
 nb_execution_mode = 'off' # the pages show the outputs that the notebooks keep; nbdev_test checks that they still run

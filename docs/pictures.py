@@ -1,4 +1,4 @@
-"""Draw the pictures of the front page in `nbs/images/`: icon, ladder and social card from the stored report, and the app.
+"""Draw the pictures of the front page in `nbs/images/`: icon, ladder and card from the stored report, and the app.
 
     python docs/pictures.py
 """
@@ -6,7 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
-from pathlib import Path
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -15,11 +15,23 @@ from playwright.sync_api import sync_playwright
 
 from mnist_steps.canvas import STROKES
 from mnist_steps.cli import demo_command
-from mnist_steps.plots import plot_ladder
-from mnist_steps.plots import RUNG_COLORS
+from mnist_steps.plots import RUNG_COLORS, plot_ladder
 from pages import cfg
 
 IMAGES = cfg.nbs_path/'images'
+SUBTITLE = 'Handwritten digits in four rungs,\nfrom a linear model to a convolutional net'
+# Counts in `runs` how often the app began to answer
+COUNT_RUNS = """
+    window.runs = 0
+    new MutationObserver(changes => {
+      for (const {target, oldValue} of changes)
+        if (target.dataset.testScriptState === 'running' && oldValue !== 'running') window.runs += 1
+    }).observe(document, {subtree: true, attributeFilter: ['data-test-script-state'], attributeOldValue: true})"""
+# It has answered since `before`, and the pictures of its answer are there
+ANSWERED = """before => window.runs > before
+    && document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
+    && !document.querySelector('[data-stale="true"]')
+    && [...document.images].every(image => image.complete)"""
 
 def icon():
     "Four steps in the colours of the rungs, as SVG"
@@ -37,44 +49,56 @@ def card(rungs):
     ax = plt.figure(figsize=(12, 6.3), dpi=100).add_axes((0, 0, 1, 1), xlim=(0, 1200), ylim=(0, 630))
     ax.axis('off')
     ax.text(60, 540, cfg.title, fontsize=54, weight='bold', va='center')
-    ax.text(60, 460, 'Handwritten digits in four rungs,\nfrom a linear model to a convolutional net', fontsize=24, va='top', linespacing=1.4)
+    ax.text(60, 460, SUBTITLE, fontsize=24, va='top', linespacing=1.4)
     for i, rung in enumerate(rungs):
-        height, ink = 110 + 90 * i, 'black' if rung.name == 'numpy' else 'white'
-        ax.add_patch(Rectangle((60 + 270 * i, 0), 270, height, color=RUNG_COLORS[rung.name]))
-        ax.text(195 + 270 * i, height - 32, rung.name, fontsize=22, color=ink, weight='bold', ha='center', va='center')
-        ax.text(195 + 270 * i, height - 74, f'{rung.accuracy:.2%}', fontsize=24, color=ink, ha='center', va='center')
+        left, height = 60 + 270 * i, 110 + 90 * i
+        style = dict(color='black' if rung.name == 'numpy' else 'white', ha='center', va='center')
+        ax.add_patch(Rectangle((left, 0), 270, height, color=RUNG_COLORS[rung.name]))
+        ax.text(left + 135, height - 32, rung.name, fontsize=22, weight='bold', **style)
+        ax.text(left + 135, height - 74, f'{rung.accuracy:.2%}', fontsize=24, **style)
     plt.savefig(IMAGES/'card.png')
 
-def app():
-    "The app after somebody drew a 5"
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
+@contextmanager
+def served():
+    "The address of the app, served while the block runs"
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
     server = subprocess.Popen(demo_command(port, no_browser=True), stdout=subprocess.PIPE, text=True)
     try:
         next(line for line in server.stdout if str(port) in line) # it listens
-        with sync_playwright() as p:
-            browser = p.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox'])
-            page = browser.new_page(viewport={'width': 1100, 'height': 1060}, color_scheme='light')
-            page.goto(f'http://localhost:{port}')
-            page.locator('canvas').last.wait_for()
-            page.wait_for_timeout(2000)
-            box = page.locator('canvas').last.bounding_box()
-            for stroke in STROKES[5]:
-                for k, (x, y) in enumerate(stroke):
-                    page.mouse.move(box['x'] + 80 + 180 * x, box['y'] + 50 + 180 * y, steps=2)
-                    if k == 0: page.mouse.down()
-                page.mouse.up()
-            page.mouse.move(1, 1)
-            page.locator('.st-key-verdict_cnn').wait_for()
-            page.wait_for_timeout(2000)
-            page.screenshot(path=IMAGES/'app.png')
-            browser.close()
+        yield f'http://localhost:{port}'
     finally: server.terminate()
+
+def draw(page, stroke):
+    "Draw a stroke on the canvas of the app with the mouse"
+    box = page.locator('canvas').last.bounding_box()
+    for k, (x, y) in enumerate(stroke):
+        page.mouse.move(box['x'] + 80 + 180 * x, box['y'] + 50 + 180 * y, steps=2)
+        if k == 0: page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(1, 1)
+
+def app():
+    "The app after somebody drew a 5"
+    with served() as url, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox'])
+        page = browser.new_page(viewport={'width': 1100, 'height': 1060}, color_scheme='light')
+        page.add_init_script(COUNT_RUNS)
+        page.goto(url)
+        page.locator('canvas').last.wait_for()
+        page.wait_for_function(ANSWERED, arg=0)
+        for stroke in STROKES[5]:
+            before = page.evaluate('runs')
+            draw(page, stroke)
+            page.wait_for_function(ANSWERED, arg=before)
+        page.screenshot(path=IMAGES/'app.png', animations='disabled')
+        browser.close()
 
 def main():
     IMAGES.mkdir(exist_ok=True)
-    rungs = [SimpleNamespace(**rung) for rung in json.loads((cfg.nbs_path/'report.json').read_text(encoding='utf-8'))['rungs']]
+    report = json.loads((cfg.nbs_path/'report.json').read_text(encoding='utf-8'))
+    rungs = [SimpleNamespace(**rung) for rung in report['rungs']]
     (IMAGES/'icon.svg').write_text(icon(), encoding='utf-8')
     ladder(rungs)
     card(rungs)

@@ -6,7 +6,9 @@
 import sys
 from difflib import unified_diff
 
-from pages import SITE, cfg, link_pages, options, processed
+from pages import SITE, address, cfg, link_pages, link_symbols, options, processed
+
+RAW = f'https://raw.githubusercontent.com/{cfg.user}/{cfg.repo}/{cfg.branch}'
 
 def output_text(output):
     "An output of a cell as Markdown; None for one without text, such as a figure"
@@ -22,11 +24,14 @@ def blocks(cell):
     shown = [] if opts.get('echo') == 'false' else [f'```python\n{source.strip()}\n```']
     return shown + [text for text in map(output_text, cell.outputs) if text]
 
+def symbol_link(text, full): return f'[`{text}`]({SITE}{address(full)})'
+
 def render():
-    front, _, cells = processed(cfg.nbs_path/cfg.readme_nb)
+    front, module, cells = processed(cfg.nbs_path/cfg.readme_nb)
     parts = [f"# {front['title']}", front.get('description', ''), *(b for cell in cells for b in blocks(cell))]
-    text = link_pages('\n\n'.join(filter(None, parts)) + '\n', SITE + '{page}.html')
-    return text.replace('](images/', f'](https://raw.githubusercontent.com/{cfg.user}/{cfg.repo}/{cfg.branch}/nbs/images/') # PyPI shows it, too
+    text = link_symbols('\n\n'.join(filter(None, parts)) + '\n', module, symbol_link)
+    text = link_pages(text, SITE + '{page}.html')
+    return text.replace('](images/', f']({RAW}/nbs/images/') # PyPI shows it, too
 
 def main():
     path, new = cfg.config_path/'README.md', render()

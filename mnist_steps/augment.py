@@ -48,14 +48,14 @@ def image_side(
     if side * side != n_pixels or side < 2:
         raise ValueError(
             f'Found images of {n_pixels} pixels. '
-            f'Only square images of at least 2 x 2 pixels can be distorted.')
+            'Only square images of at least 2 x 2 pixels can be distorted.')
     return side
 
 def _check_displacements(x, dy, dx):
     if x.ndim != 2 or x.dtype not in (np.float32, np.float64):
         raise ValueError(
             f'x: found {x.dtype} of shape {x.shape}. '
-            f'Expected rows of float32 or float64, such as `digits.pixels()`.')
+            'Expected rows of float32 or float64, such as `digits.pixels()`.')
     for name, displacement in (('dy', dy), ('dx', dx)):
         if displacement.shape != x.shape:
             raise ValueError(
@@ -64,7 +64,7 @@ def _check_displacements(x, dy, dx):
         if not np.isfinite(displacement).all():
             raise ValueError(
                 f'{name}: found NaN or infinity. '
-                f'Expected finite displacements; is the distortion too strong?')
+                'Expected finite displacements; is the distortion too strong?')
 
 # %% ../nbs/lessons/05_bent_digits.ipynb #2dfe9459
 def distortion_fields(
@@ -83,7 +83,7 @@ def distortion_fields(
     if not 0 < smoothness < np.inf:
         raise ValueError(
             f'smoothness={smoothness} is no width. '
-            f'Give the bumps a width of more than 0 pixels.')
+            'Give the bumps a width of more than 0 pixels.')
     from_middle = np.arange(side) - (side - 1) / 2 # places along a side
     n_bumps = int(np.ceil(side / smoothness)) + 2 # one more beyond each edge
     centres = smoothness * (np.arange(n_bumps) - (n_bumps - 1) / 2)

@@ -15,27 +15,26 @@ import sys
 import tempfile
 import threading
 import weakref
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
 import mnist_steps
 from .data import load_digits_dir, load_mnist
-from .rungs import find_rung, load, save
-from .metrics import negative_log_likelihood
+from .estimator import Classifier
+from .processes import end_with_parent, start_child
+from .rungs import find_rung, from_json, load, save, to_json
 
 # %% ../nbs/reference/background.ipynb #47a19fba
 def make_rung(
     rung: str, # 'logistic', 'numpy', 'torch' or 'cnn'
     seed: int = 0, # `random_state`
     **params, # hyperparameters that replace the default recipe's
-): # an untrained estimator
-    "An untrained rung whose hyperparameters have been checked."
+) -> Classifier: # untrained
+    "An untrained rung. Raises `ValueError` for an unknown rung, or a hyperparameter that makes no sense."
     model = find_rung(rung).make(random_state=seed)
-    if rung == 'logistic': model[-1].set_params(**params)._validate_params()
-    else: model.set_params(**params)._check_params()
+    model.set_params(**params).check_params()
     return model
 
 # %% ../nbs/reference/background.ipynb #0e981942
@@ -43,55 +42,57 @@ def work(
     folder: Path, # gets a file for each epoch
     tell, # called after each epoch with what there is to report, as keywords
     rung: str, # 'logistic', 'numpy', 'torch' or 'cnn'
+    *,
     seed: int = 0, # `random_state`
-    data=None, # folder with a data set in MNIST's format; MNIST if None
+    data: str = None, # folder with a data set in MNIST's format; MNIST if None
     **params, # hyperparameters
-):
-    "Train a rung; after each epoch save it and tell how good it is."
-    model, (digits, _) = make_rung(rung, seed, **params), load_digits_dir(data) if data else load_mnist()
+) -> None:
+    """Train a rung; after each epoch save it and tell how good it is. Raises `ValueError` for hyperparameters or digits
+    that won't do, and if the training diverges."""
+    model = make_rung(rung, seed, **params)
+    digits, _ = load_mnist() if data is None else load_digits_dir(data)
     train, held_out = digits.split(1/6)
     def on_epoch(epoch, loss, seconds, model):
+        if not np.isfinite(loss): return
         save(model, Path(folder)/f'{epoch}.safetensors')
-        tell(epoch=epoch, loss=float(loss), seconds=seconds, valid_accuracy=float(model.score(held_out.images, held_out.labels)))
-    start = perf_counter()
-    if 'epochs' not in model.get_params():
-        model.fit(train.images, train.labels)
-        seconds = perf_counter() - start
-        return on_epoch(1, negative_log_likelihood(train.labels, model.predict_proba(train.images), model.classes_), seconds, model)
-    *before, loss = model.fit(train.images, train.labels, on_epoch).history_['loss']
-    if not np.isfinite(loss): raise ValueError(f'The loss is {loss} after epoch {len(before) + 1}. Try a lower learning rate.')
+        tell(epoch=epoch, loss=float(loss), seconds=seconds, valid_accuracy=model.score(held_out))
+    model.fit(train, on_epoch=on_epoch)
+    losses = model.history_['loss']
+    if not np.isfinite(losses[-1]):
+        raise ValueError(f'The loss is {losses[-1]} after epoch {len(losses)}. Try a lower learning rate.')
 
 # %% ../nbs/reference/background.ipynb #804616b6
-def _end_with_parent(folder):
-    "Wait until nobody holds the other end of standard input; then leave nothing behind."
-    while os.read(0, 1024): pass
-    for _ in range(3): shutil.rmtree(folder, ignore_errors=True) # the training may just be adding a file
-    os._exit(1)
-
-def main():
-    "Do the job that the first line on standard input describes, in the folder named on the command line."
+def main() -> None:
+    "Do the job on the command line: a folder, and what to do there as JSON."
     signal.signal(signal.SIGINT, signal.SIG_IGN) # Ctrl-C reaches parent and child; the parent decides
-    folder, job, out = sys.argv[1], json.loads(sys.stdin.readline()), sys.stdout
-    watcher = threading.Thread(target=_end_with_parent, args=[folder], daemon=True)
-    watcher.start()
+    folder, job = sys.argv[1:]
+    def remove_folder():
+        for _ in range(3): shutil.rmtree(folder, ignore_errors=True) # the training may just be adding a file
+    watcher = end_with_parent(remove_folder)
+    out = sys.stdout
     def tell(**message):
         try: print(json.dumps(message), file=out, flush=True)
         except OSError: watcher.join() # nobody listens any more: leave the end to the watcher
     try:
+        job = {name: from_json(value) for name, value in json.loads(job).items()}
         with redirect_stdout(sys.stderr): work(folder, tell, **job)
-    except Exception as e: tell(error=str(e) or type(e).__name__)
+    except Exception as error: tell(error=str(error) or type(error).__name__)
 
 # %% ../nbs/reference/background.ipynb #0db58d9b
 #| eval: false
 if __name__ == '__main__': main()
 
 # %% ../nbs/reference/background.ipynb #bbeec88d
-class _Collector(threading.Thread):
-    "Collects what a training process tells, until it ends."
+class _Listener(threading.Thread):
+    "Listens to a training process until it ends. What others see of it is a `Training`."
     def __init__(self, process, folder):
-        super().__init__(daemon=True)
-        self.process, self.folder, self.lock = process, folder, threading.Lock()
-        self.epochs, self.error, self.stopped = [], None, False
+        super().__init__(name='listens to a training', daemon=True)
+        self.process = process
+        self.folder = folder
+        self.lock = threading.Lock() # held while a file disappears, or is read
+        self.epochs = [] # what the process told of each
+        self.error = None # in words
+        self.stopped = False # by us?
 
     def run(self):
         with self.process.stdout as lines:
@@ -99,7 +100,8 @@ class _Collector(threading.Thread):
                 if 'error' in message: self.error = message['error']
                 else: self.add(message)
         code = self.process.wait()
-        if code and not self.stopped: self.error = f'The training ended with exit code {code}. {self.last_words()}'.strip()
+        if code and not self.stopped:
+            self.error = f'The training ended with exit code {code}. {self.last_words()}'.strip()
 
     def add(self, message):
         with self.lock:
@@ -110,7 +112,8 @@ class _Collector(threading.Thread):
 
     def last_words(self):
         "The last line that the process wrote to standard error."
-        return ''.join((self.folder/'stderr.txt').read_text(encoding='utf-8', errors='replace').splitlines()[-1:])
+        lines = (self.folder/'stderr.txt').read_text(encoding='utf-8', errors='replace').splitlines()
+        return lines[-1] if lines else ''
 
     def end(self):
         self.stopped = True
@@ -120,97 +123,117 @@ class _Collector(threading.Thread):
 # %% ../nbs/reference/background.ipynb #ee70c612
 def running() -> int:
     "How many trainings of this process go on."
-    return sum(isinstance(thread, _Collector) for thread in threading.enumerate())
+    return sum(isinstance(thread, _Listener) for thread in threading.enumerate())
 
 # %% ../nbs/reference/background.ipynb #d7ef1d69
 ONE_CORE = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS'), '1')
 
-def _plain(value):
-    "A NumPy number as Python's own, for JSON."
-    if isinstance(value, np.generic): return value.item()
-    raise ValueError(f'{value!r} cannot be handed to another process; give numbers and texts.')
+def _job_as_text(job):
+    try: return json.dumps({name: to_json(value) for name, value in job.items()})
+    except TypeError as error: raise ValueError(f'A training cannot be handed to another process: {error}.') from error
 
 def _start(job):
-    "Start a process that does `job`; returns the thread that collects what it tells."
-    line = json.dumps(job, default=_plain)
-    folder = Path(tempfile.mkdtemp(prefix='mnist-steps-'))
-    with open(folder/'stderr.txt', 'wb') as stderr:
-        process = subprocess.Popen([sys.executable, '-m', 'mnist_steps.background', folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
-                                   text=True, encoding='utf-8', env=os.environ | ONE_CORE,
-                                   cwd=Path(mnist_steps.__file__).parents[1]) # where this very package is found
-    print(line, file=process.stdin, flush=True)
-    collector = _Collector(process, folder)
-    collector.start()
-    return collector
+    "Start a process that does `job`; returns the thread that listens to it."
+    text = _job_as_text(job)
+    with ExitStack() as undo:
+        folder = Path(tempfile.mkdtemp(prefix='mnist-steps-'))
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        stderr = undo.enter_context(open(folder/'stderr.txt', 'wb'))
+        command = [sys.executable, '-m', 'mnist_steps.background', str(folder), text]
+        options = dict(stdout=subprocess.PIPE, stderr=stderr, encoding='utf-8', env=os.environ | ONE_CORE)
+        package = Path(mnist_steps.__file__).parents[1] # the child finds this very package there
+        try: process = start_child(command, cwd=package, **options)
+        except OSError as error: raise OSError(f'No training process can be started here: {error}') from error
+        listener = _Listener(process, folder)
+        undo.callback(listener.end)
+        listener.start()
+        undo.pop_all()
+    stderr.close()
+    return listener
 
 # %% ../nbs/reference/background.ipynb #ca23987c
-def _clean_up(collector):
-    collector.end()
-    collector.process.stdin.close()
-    shutil.rmtree(collector.folder, ignore_errors=True)
+def _clean_up(listener):
+    listener.end()
+    listener.process.stdin.close()
+    shutil.rmtree(listener.folder, ignore_errors=True)
 
-# %% ../nbs/reference/background.ipynb #ab7529c9
-class _View:
-    "What can be seen of a training."
-    def __init__(self, collector): self._collector, self._epoch, self._model = collector, 0, None
+# %% ../nbs/reference/background.ipynb #2d584677
+class Training:
+    "A rung in training, in a process of its own."
+    def __init__(self,
+        rung: str, # 'logistic', 'numpy', 'torch' or 'cnn'
+        seed: int = 0, # `random_state` of the rung
+        data: str = None, # folder with a data set in MNIST's format; MNIST if None
+        **params, # hyperparameters that replace the default recipe's
+    ):
+        """Start it. Raises `ValueError` for an unknown rung or a hyperparameter that makes no sense, and `OSError` if
+        no process can be started."""
+        self.rung = rung
+        self.epochs = make_rung(rung, seed, **params).get_params().get('epochs') # None for a rung that reports once
+        folder = None if data is None else os.path.abspath(data)
+        self._listener = _start(dict(rung=rung, seed=seed, data=folder, **params))
+        self._loaded = 0 # epoch of the model
+        self._model = None
+        self._finalizer = weakref.finalize(self, _clean_up, self._listener)
+
+    @property
+    def pid(self) -> int:
+        "The number of the process."
+        return self._listener.process.pid
+
+    @property
+    def folder(self) -> Path:
+        "Where the process keeps its files, until `close`."
+        return self._listener.folder
 
     @property
     def history(self) -> dict: # one entry in each list for each epoch so far
-        "Loss, seconds and accuracy on the held-out digits, as in `history_`."
-        epochs = list(self._collector.epochs)
+        "Loss in nats, seconds and accuracy on the held-out digits, as in `history_`."
+        epochs = list(self._listener.epochs)
         return {name: [epoch[name] for epoch in epochs] for name in ('loss', 'seconds', 'valid_accuracy')}
 
     @property
     def running(self) -> bool:
         "Does it go on?"
-        return self._collector.is_alive()
+        return self._listener.is_alive()
 
     @property
     def error(self) -> str | None:
         "What went wrong, if something did."
-        return self._collector.error
+        return self._listener.error
 
     @property
-    def model(self):
+    def model(self) -> Classifier | None: # trained
         "The rung after the last epoch in `history`; None before the first."
-        with self._collector.lock:
-            epoch = len(self._collector.epochs)
-            if epoch > self._epoch: self._model, self._epoch = load(self._collector.file(epoch)), epoch
+        with self._listener.lock:
+            epoch = len(self._listener.epochs)
+            if epoch > self._loaded:
+                self._model = load(self._listener.file(epoch))
+                self._loaded = epoch
         return self._model
-
-# %% ../nbs/reference/background.ipynb #2d584677
-class Training(_View):
-    "A rung in training, in a process of its own."
-    def __init__(self,
-        rung: str, # 'logistic', 'numpy', 'torch' or 'cnn'
-        seed: int = 0, # `random_state` of the rung
-        data=None, # folder with a data set in MNIST's format; MNIST if None
-        **params, # hyperparameters that replace the default recipe's
-    ):
-        self.rung, self.epochs = rung, make_rung(rung, seed, **params).get_params().get('epochs') # None if it reports once
-        super().__init__(_start(dict(rung=rung, seed=seed, data=data and os.path.abspath(data), **params)))
-        self._finalizer = weakref.finalize(self, _clean_up, self._collector)
 
     def wait(self,
         timeout: float = None, # seconds; None waits as long as it takes
     ) -> bool: # has it ended?
         "Wait for the end."
-        self._collector.join(timeout)
+        self._listener.join(timeout)
         return not self.running
 
-    def stop(self):
+    def stop(self) -> None:
         "End it now; `model` is what it had learned by its last whole epoch."
-        self._collector.end()
-        self._collector.join()
+        self._listener.end()
+        self._listener.join()
 
-    def close(self):
+    def close(self) -> None:
         "Stop and remove all files; `history` and `model` stay."
         self.stop()
         self._model = self.model # read it while its file is there
         self._finalizer()
 
     def __enter__(self): return self
+
     def __exit__(self, *_): self.close()
+
     def __repr__(self):
         state = 'running' if self.running else f'failed: {self.error}' if self.error else 'ended'
-        return f'<Training of {self.rung}, {len(self._collector.epochs)} epochs so far, {state}>'
+        return f'<Training of {self.rung}, {len(self._listener.epochs)} epochs so far, {state}>'

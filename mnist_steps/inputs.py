@@ -15,11 +15,13 @@ from .data import Digit, Digits
 
 # %% ../nbs/reference/front_door.ipynb #682980a7
 def as_array(
-    X, # array, nested list, data frame, tensor, `Digits` or `Digit`
+    X, # array, nested list, data frame, tensor, `Digits`, `Digit` or a list of such
 ) -> np.ndarray: # the same numbers; of what has no numbers, whatever NumPy makes of it
     "The numbers in a container, in their own dtype and shape."
     if isinstance(X, Digits): return X.images
     if isinstance(X, Digit): return X.image[None]
+    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Digit):
+        return np.stack([digit.image for digit in X])
     if hasattr(X, 'detach'): # a tensor of PyTorch; NumPy has no bfloat16
         X = X.detach().cpu()
         return (X.float() if str(X.dtype) == 'torch.bfloat16' else X).numpy()

@@ -102,7 +102,7 @@ def class_order(
     "The order of the rows of a table; `ValueError` if `classes` leaves a label out."
     labels = [_labels(y, 'labels') for y in labels]
     for y in labels[1:]:
-        _same_kind('some labels', labels[0], 'others', y)
+        _same_kind('one array of labels', labels[0], 'another', y)
     try:
         found = np.unique(np.concatenate(labels))
     except TypeError:

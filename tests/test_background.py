@@ -2,47 +2,52 @@
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
+import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mnist_steps.background import Training, running
-from mnist_steps.rungs import get_arrays
+from mnist_steps.background import Training, make_rung, running
+from mnist_steps.cnn import ConvNet
 from mnist_steps.numpy_net import NumpyNet
+from mnist_steps.rungs import RUNGS, to_json
 from mnist_steps.torch_mlp import TorchMLP
 
 ENDLESS = 100_000 # epochs
 
 
-def wait_until(condition):
-    "Wait for something that happens in another process."
-    for _ in range(600):
-        if condition(): return
-        time.sleep(.1)
-    pytest.fail('waited for a minute')
-
-
 @pytest.fixture
-def endless(digits_dir):
+def endless(digits_dir, until):
     "A training that goes on, two epochs after its start"
     with Training('numpy', data=digits_dir, epochs=ENDLESS) as training:
-        wait_until(lambda: len(training.history['loss']) >= 2)
+        until(lambda: len(training.history['loss']) >= 2)
         yield training
 
 
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    "The folder in which trainings make theirs"
+    place = tmp_path/'folders'
+    place.mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(place))
+    return place
+
+
 def assert_same(model, other):
-    arrays, others = get_arrays(model), get_arrays(other)
+    arrays = model.get_state()
+    others = other.get_state()
     assert arrays.keys() == others.keys()
     for name in arrays: assert np.array_equal(arrays[name], others[name]), name
 
 
 def test_history_is_that_of_a_fit_right_here(digits, digits_dir):
     train, held_out = digits[0].split(1/6)
-    here = NumpyNet(hidden=16, epochs=3, random_state=5).fit(train.images, train.labels, validation=(held_out.images, held_out.labels))
+    here = NumpyNet(hidden=np.int64(16), epochs=3, random_state=5).fit(train, validation=held_out)
     with Training('numpy', seed=5, data=digits_dir, hidden=np.int64(16), epochs=3) as there:
         assert there.epochs == 3 and there.wait() and not there.running and there.error is None
     assert there.history.keys() == here.history_.keys()
@@ -50,6 +55,15 @@ def test_history_is_that_of_a_fit_right_here(digits, digits_dir):
     assert all(seconds > 0 for seconds in there.history['seconds'])
     assert_same(there.model, here)
     assert there.model.get_params() == here.get_params()
+    assert type(there.model.hidden) is np.int64
+
+
+def test_hyperparameters_keep_their_types(digits_dir):
+    params = dict(channels=(4, 8, 8), lean=False, epochs=1, warp=np.float32(.5))
+    with Training('cnn', 3, digits_dir, **params) as training:
+        assert training.wait() and training.error is None
+    assert training.model.get_params() == ConvNet(random_state=3, **params).get_params()
+    assert type(training.model.channels) is tuple
 
 
 def test_logistic_regression_reports_once(digits, digits_dir):
@@ -57,8 +71,11 @@ def test_logistic_regression_reports_once(digits, digits_dir):
     with Training('logistic', data=digits_dir, C=.01) as training:
         assert training.epochs is None and training.wait()
     assert [len(values) for values in training.history.values()] == [1, 1, 1]
-    assert training.model[-1].C == .01
-    assert training.history['valid_accuracy'] == [training.model.score(held_out.images, held_out.labels)]
+    assert training.model.C == .01
+    assert training.history['valid_accuracy'] == [training.model.score(held_out)]
+    here = make_rung('logistic', C=.01).fit(train, validation=held_out)
+    assert_same(training.model, here)
+    for name in 'loss', 'valid_accuracy': assert training.history[name] == here.history_[name]
 
 
 def test_stop_keeps_the_model_of_the_last_epoch(endless, digits):
@@ -66,42 +83,49 @@ def test_stop_keeps_the_model_of_the_last_epoch(endless, digits):
     endless.stop()
     assert not endless.running and endless.error is None and endless.wait()
     _, held_out = digits[0].split(1/6)
-    assert endless.model.score(held_out.images, held_out.labels) == endless.history['valid_accuracy'][-1]
+    assert endless.model.score(held_out) == endless.history['valid_accuracy'][-1]
 
 
-def test_model_follows_the_training(endless):
+def test_model_follows_the_training(endless, digits):
+    "It is the rung of an epoch that was over when somebody asked, and not an older one"
+    _, held_out = digits[0].split(1/6)
     for _ in range(20):
         before = len(endless.history['loss'])
-        assert endless.model.classes_.tolist() == list(range(10))
-        assert endless._epoch >= before
+        model = endless.model
+        now = endless.history['valid_accuracy'][before - 1:]
+        assert model.classes_.tolist() == list(range(10)) and model.score(held_out) in now
     assert endless.running and not endless.wait(0)
 
 
 def test_close_leaves_nothing_but_model_and_history(endless):
-    process, folder = endless._collector.process, endless._collector.folder
+    folder = endless.folder
     assert list(folder.glob('*.safetensors'))
     endless.close()
     endless.close()
-    assert process.returncode is not None and not folder.exists()
+    assert not endless.running and not folder.exists()
     assert endless.model is not None and len(endless.history['loss']) >= 2
 
 
-def test_a_training_that_nobody_holds_ends(digits_dir):
+def test_a_training_that_nobody_holds_ends(digits_dir, until):
     training = Training('numpy', data=digits_dir, epochs=ENDLESS)
-    process, folder = training._collector.process, training._collector.folder
+    folder = training.folder
+    assert folder.exists() and running() == 1
     del training
     gc.collect()
-    assert process.wait(60) and not folder.exists()
+    until(lambda: running() == 0)
+    assert not folder.exists()
 
 
 def test_two_at_once_are_the_same_as_alone(digits, digits_dir):
     "PyTorch's dropout draws from a generator that a process has once."
     params = dict(epochs=2, hidden=16, dropout=.3)
-    with Training('torch', 1, digits_dir, **params) as a, Training('torch', 2, digits_dir, **params) as b: a.wait(), b.wait()
+    with Training('torch', 1, digits_dir, **params) as a, Training('torch', 2, digits_dir, **params) as b:
+        a.wait()
+        b.wait()
     assert a.error is b.error is None
     train, _ = digits[0].split(1/6)
     for seed, training in enumerate((a, b), 1):
-        alone = TorchMLP(random_state=seed, **params).fit(train.images, train.labels)
+        alone = TorchMLP(random_state=seed, **params).fit(train)
         assert training.history['loss'] == alone.history_['loss']
         assert_same(training.model, alone)
     assert a.history['loss'] != b.history['loss']
@@ -109,26 +133,61 @@ def test_two_at_once_are_the_same_as_alone(digits, digits_dir):
 
 def test_running_counts(digits_dir):
     assert running() == 0
-    with Training('numpy', data=digits_dir, epochs=ENDLESS), Training('numpy', data=digits_dir, epochs=ENDLESS): assert running() == 2
+    with Training('numpy', data=digits_dir, epochs=ENDLESS), Training('numpy', data=digits_dir, epochs=ENDLESS):
+        assert running() == 2
     assert running() == 0
 
 
-@pytest.mark.parametrize('rung, params', [('keras', {}), ('numpy', {'layers': 2}), ('numpy', {'epochs': 0}), ('logistic', {'C': -1}), ('logistic', {'epochs': 3}),
-                                          ('cnn', {'batch_size': 1.5}), ('numpy', {'random_state': np.random.default_rng(0)})])
-def test_wrong_hyperparameters_start_nothing(rung, params):
+@pytest.mark.parametrize('rung, params', [
+    ('keras', {}), ('numpy', {'layers': 2}), ('numpy', {'epochs': 0}), ('numpy', {'activation': 'tanh'}),
+    ('logistic', {'C': -1}), ('logistic', {'epochs': 3}), ('cnn', {'batch_size': 1.5}),
+    ('numpy', {'random_state': np.random.default_rng(0)})])
+def test_wrong_hyperparameters_start_nothing(rung, params, folders):
     with pytest.raises(ValueError): Training(rung, **params)
-    assert running() == 0
+    assert running() == 0 and not list(folders.iterdir())
 
 
-def test_errors_are_reported(digits_dir, tmp_path):
+@pytest.mark.parametrize('rung', RUNGS)
+def test_every_rung_is_made_and_checked_alike(rung):
+    assert make_rung(rung, seed=7).random_state == 7
+    with pytest.raises(ValueError, match='nonsense'): make_rung(rung, nonsense=1)
+    with pytest.raises(ValueError, match='random_state=-1'): make_rung(rung, seed=-1)
+
+
+def test_a_process_that_cannot_start_leaves_no_folder(digits_dir, folders, monkeypatch):
+    monkeypatch.setattr(sys, 'executable', '/no/such/python')
+    with pytest.raises(OSError, match='No training process can be started here: .*no/such/python'):
+        Training('numpy', data=digits_dir)
+    assert running() == 0 and not list(folders.iterdir())
+
+
+def test_a_thread_that_cannot_start_leaves_no_folder_and_no_process(digits_dir, folders, monkeypatch):
+    def start(thread): raise RuntimeError("can't start new thread")
+    monkeypatch.setattr(threading.Thread, 'start', start)
+    with pytest.raises(RuntimeError, match='new thread'): Training('numpy', data=digits_dir, epochs=ENDLESS)
+    assert running() == 0 and not list(folders.iterdir())
+
+
+def test_a_process_that_ends_at_once_says_why(digits_dir, folders, monkeypatch):
+    monkeypatch.setenv('PYTHONHOME', '/no/such/python')
+    with Training('numpy', data=digits_dir) as training: assert training.wait(60)
+    assert 'exit code' in training.error and training.model is None
+    assert not list(folders.iterdir())
+
+
+def test_errors_are_reported(tmp_path):
     with Training('numpy', data=tmp_path) as training: training.wait()
     assert str(tmp_path) in training.error and training.model is None and training.history['loss'] == []
-    with Training('numpy', data=digits_dir, activation='tanh') as training: training.wait()
-    assert "'tanh'" in training.error
+
+
+def test_an_empty_name_is_not_mnist(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Training('numpy', data='') as training: training.wait()
+    assert str(tmp_path) in training.error
 
 
 def test_sudden_death_is_an_error(endless):
-    endless._collector.process.kill()
+    os.kill(endless.pid, signal.SIGTERM) # on Windows, too, this ends it at once
     assert endless.wait(60) and 'exit code' in endless.error and endless.model is not None
 
 
@@ -147,8 +206,9 @@ def test_the_current_folder_does_not_matter(digits_dir, tmp_path, monkeypatch):
 def test_child_ends_with_its_standard_input(digits_dir, tmp_path):
     folder = tmp_path/'files'
     folder.mkdir()
-    child = subprocess.Popen([sys.executable, '-m', 'mnist_steps.background', folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    print(json.dumps(dict(rung='numpy', data=str(digits_dir), epochs=ENDLESS)), file=child.stdin, flush=True)
+    job = json.dumps({'rung': to_json('numpy'), 'data': to_json(str(digits_dir)), 'epochs': to_json(ENDLESS)})
+    command = [sys.executable, '-m', 'mnist_steps.background', str(folder), job]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert json.loads(child.stdout.readline())['epoch'] == 1
     child.stdin.close()
     child.stdout.close()
@@ -157,15 +217,16 @@ def test_child_ends_with_its_standard_input(digits_dir, tmp_path):
 
 @pytest.mark.parametrize('end', ['os.kill(os.getpid(), 9)', 'os.abort()', 'sys.exit()', 'raise SystemError'])
 @pytest.mark.skipif(os.name == 'nt', reason='Windows has no signal 9, and keeps open files')
-def test_child_ends_with_its_parent(end, digits_dir):
+def test_child_ends_with_its_parent(end, digits_dir, until):
     code = f'''if True:
         import os, sys, time
         from mnist_steps.background import Training
         training = Training('numpy', data={str(digits_dir)!r}, epochs={ENDLESS})
         while not training.history['loss']: time.sleep(.1)
-        print(training._collector.folder, flush=True)
+        print(training.folder, flush=True)
         {end}'''
-    done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=300)
     folder = Path(done.stdout.strip())
     assert folder.name.startswith('mnist-steps-')
-    wait_until(lambda: not folder.exists())
+    until(lambda: not folder.exists())

@@ -11,6 +11,24 @@ import pytest
 from mnist_steps.canvas import STROKES
 
 PHONE = dict(viewport={'width': 360, 'height': 740}, device_scale_factor=2, has_touch=True, is_mobile=True)
+STATE = "document.querySelector('[data-testid=\"stApp\"]')?.dataset.testScriptState"
+# Counts in `runs` how often the app began to answer
+COUNT_RUNS = """
+    window.runs = 0
+    new MutationObserver(changes => {
+      for (const {target, oldValue} of changes)
+        if (target.dataset.testScriptState === 'running' && oldValue !== 'running') window.runs += 1
+    }).observe(document, {subtree: true, attributeFilter: ['data-test-script-state'], attributeOldValue: true})"""
+# Would a press at (x, y) meet the canvas, or something that lies over it? And does it wait there with its pen?
+MEETS_CANVAS = """([x, y, pen]) => {
+    let met = document.elementFromPoint(x, y)
+    while (met?.shadowRoot) {
+      const inner = met.shadowRoot.elementFromPoint(x, y)
+      if (!inner || inner === met) break
+      met = inner
+    }
+    return met?.matches('canvas.upper-canvas') && (!pen || met.style.cursor === 'crosshair')
+}"""
 
 
 @contextmanager
@@ -19,49 +37,76 @@ def visit(browser, address, title=None, **context):
     page = browser.new_context(**context).new_page()
     page.set_default_timeout(60_000)
     complaints, strangers = [], []
+    def ask(request):
+        networked = request.url.split(':')[0] in ('http', 'https', 'ws', 'wss')
+        if networked and '//localhost:' not in request.url: strangers.append(request.url)
     page.on('console', lambda message: message.type == 'error' and complaints.append(message.text))
     page.on('pageerror', lambda error: complaints.append(str(error)))
-    page.on('request', lambda request: request.url.split(':')[0] in ('http', 'https', 'ws', 'wss') and '//localhost:' not in request.url and strangers.append(request.url))
+    page.on('request', ask)
+    page.add_init_script(COUNT_RUNS)
     page.goto(address)
     if title: page.get_by_role('link', name=title).click()
     page.get_by_role('heading', level=3).first.wait_for()
     ready(page)
     yield page
-    assert page.locator('[data-testid="stException"]').count() == 0, page.locator('[data-testid="stException"]').first.inner_text()
+    errors = page.get_by_test_id('stException')
+    assert errors.count() == 0, errors.first.inner_text()
     page.context.close()
     assert complaints == [] and strangers == []
 
 
 def ready(page):
     "Wait until the server has answered everything"
-    page.wait_for_function("document.querySelector('[data-testid=\"stApp\"]')?.dataset.testScriptState === 'notRunning'")
+    page.wait_for_function(f"{STATE} === 'notRunning'")
+
+
+@contextmanager
+def answered(page):
+    "What happens inside is sent to the app; wait until it has answered"
+    before = page.evaluate('runs')
+    yield
+    page.wait_for_function(f"before => runs > before && {STATE} === 'notRunning'", arg=before)
 
 
 def sheet(page):
-    "The canvas, in view"
-    canvas = page.locator('canvas').last
+    "Where the canvas lies, in view, once the page around it has come to rest"
+    canvas = page.locator('canvas.upper-canvas')
     canvas.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
-    return canvas
+    canvas.element_handle().wait_for_element_state('stable')
+    return canvas.bounding_box()
 
 
-def draw(page, digit, size=180, at=None): draw_strokes(page, STROKES[digit], size, at or ((280 - .7 * size) / 2, (280 - size) / 2))
+def draw(page, digit, size=180, at=None):
+    draw_strokes(page, STROKES[digit], size, at or ((280 - .7 * size) / 2, (280 - size) / 2))
 
 
 def draw_strokes(page, strokes, size, at):
     "Draw with the mouse; `at` is the left and top of the unit square that the strokes lie in"
-    box = sheet(page).bounding_box()
     for stroke in strokes:
+        box = sheet(page)
         points = [(box['x'] + at[0] + x * size, box['y'] + at[1] + y * size) for x, y in stroke]
-        page.mouse.move(*points[0])
-        page.wait_for_timeout(200) # the toolbar makes way
-        page.mouse.down()
-        for (a, b), (c, d) in zip(points, points[1:]):
-            page.mouse.move((a + c) / 2, (b + d) / 2)
-            page.mouse.move(c, d)
-        page.mouse.up()
-        page.wait_for_timeout(400)
-    ready(page)
+        for pen in (False, True): # the toolbar makes way for a mouse; then the pen shows
+            page.mouse.move(*points[0])
+            page.wait_for_function(MEETS_CANVAS, arg=[*points[0], pen])
+        with answered(page):
+            page.mouse.down()
+            for (a, b), (c, d) in zip(points, points[1:]):
+                page.mouse.move((a + c) / 2, (b + d) / 2)
+                page.mouse.move(c, d)
+            page.mouse.up()
+
+
+def touch(page, strokes, size, at):
+    "Draw with a finger"
+    box = sheet(page)
+    session = page.context.new_cdp_session(page)
+    def send(kind, *points):
+        places = [{'x': box['x'] + at[0] + size * x, 'y': box['y'] + at[1] + size * y} for x, y in points]
+        session.send('Input.dispatchTouchEvent', {'type': kind, 'touchPoints': places})
+    for stroke in strokes:
+        send('touchStart', stroke[0])
+        for point in stroke[1:]: send('touchMove', point)
+        send('touchEnd')
 
 
 def verdict(page, rung='cnn'):
@@ -78,9 +123,10 @@ def button(page, name): return page.get_by_test_id('stButton').get_by_role('butt
 
 
 def clear(page):
-    button(page, 'Clear').click()
+    "Take everything off the canvas"
+    with answered(page): button(page, 'Clear').click()
     page.get_by_text('Draw one digit, anywhere').wait_for()
-    ready(page)
+    page.get_by_test_id('stButton').get_by_role('button', name='Clear', disabled=True).wait_for()
 
 
 @pytest.mark.parametrize('size, at', [(180, None), (90, (12, 12)), (230, None)], ids=['middle', 'corner', 'large'])
@@ -100,16 +146,21 @@ def test_ten_digits(browser, url, size, at):
 def test_strangers_digits(browser, url):
     "One digit of each class, by ten writers; the file is described in lessons/06_other_hands"
     digits = {}
-    for row in map(json.loads, gzip.open(os.environ['PEN_STROKES'], 'rt')): digits.setdefault((row['label'], row['writer']), row['strokes'])
+    for row in map(json.loads, gzip.open(os.environ['PEN_STROKES'], 'rt')):
+        digits.setdefault((row['label'], row['writer']), row['strokes'])
     with visit(browser, url) as page:
         named = []
         for label in range(10):
             strokes = [np.array(stroke, float).reshape(-1, 2) for stroke in digits[label, label + 1]]
-            low, high = np.concatenate(strokes).min(axis=0), np.concatenate(strokes).max(axis=0)
-            draw_strokes(page, [((s - low) / (high - low).max()).tolist() for s in strokes], 180, (280 - 180 * (high - low) / (high - low).max()) / 2)
+            points = np.concatenate(strokes)
+            low, extent = points.min(axis=0), np.ptp(points, axis=0)
+            unit = extent.max()
+            scaled = [((stroke - low) / unit).tolist() for stroke in strokes]
+            draw_strokes(page, scaled, 180, (280 - 180 * extent / unit) / 2)
             named.append(verdict(page))
             clear(page)
-        assert sum(int(name) == label for label, name in enumerate(named)) >= 9, f'drew 0 to 9, read {" ".join(named)}'
+        right = sum(int(name) == label for label, name in enumerate(named))
+        assert right >= 9, f'drew 0 to 9, read {" ".join(named)}'
 
 
 def test_undo_takes_back_one_stroke(browser, url):
@@ -127,9 +178,8 @@ def test_pen_width_keeps_the_drawing(browser, url):
     with visit(browser, url) as page:
         draw(page, 0)
         page.get_by_role('slider', name='Pen width').focus()
-        page.keyboard.press('ArrowRight')
-        page.wait_for_timeout(1000)
-        ready(page)
+        with answered(page): page.keyboard.press('ArrowRight')
+        page.get_by_text('21 px').wait_for()
         assert verdict(page) == '0'
 
 
@@ -143,18 +193,20 @@ def test_two_digits_are_read_in_order(browser, url):
 
 def test_touch_on_a_phone(browser, url):
     with visit(browser, url, **PHONE) as page:
-        box = sheet(page).bounding_box()
+        box = sheet(page)
         assert box['x'] >= 0 and box['x'] + box['width'] <= 360
-        touch = page.context.new_cdp_session(page)
-        def send(kind, *points): touch.send('Input.dispatchTouchEvent', {'type': kind, 'touchPoints': [{'x': box['x'] + 90 + 150 * x, 'y': box['y'] + 60 + 150 * y} for x, y in points]})
-        for stroke in STROKES[3]:
-            send('touchStart', stroke[0])
-            for point in stroke[1:]: send('touchMove', point)
-            send('touchEnd')
-        page.locator('.st-key-verdict_cnn').wait_for()
-        ready(page)
+        with answered(page): touch(page, STROKES[3], 150, (90, 60))
         assert verdict(page) == '3'
         assert page.evaluate('document.documentElement.scrollWidth') <= 360
+
+
+@pytest.mark.xfail(strict=True, reason="the component's invisible toolbar lies over the upper right of the canvas")
+def test_every_part_of_the_canvas_takes_ink(browser, url):
+    with visit(browser, url, **PHONE) as page:
+        box = sheet(page)
+        points = [(box['x'] + x, box['y'] + y) for y in range(5, 280, 10) for x in range(5, 280, 10)]
+        dead = [point for point in points if not page.evaluate(MEETS_CANVAS, [*point, False])]
+        assert dead == [], f'{len(dead)} of {len(points)} points take no ink'
 
 
 def test_upload(browser, url, tmp_path):
@@ -173,10 +225,12 @@ def test_upload(browser, url, tmp_path):
 
 
 def test_every_explanation(browser, url):
+    texts = {'logistic': 'Each pixel votes', 'numpy': 'speak loudest', 'torch': 'speak loudest',
+             'nearest digits': 'most like yours', 'patch by patch': 'patch is blanked', 'cnn': 'first block'}
     with visit(browser, url) as page:
         choose(page, 'Surprise me')
         page.locator('.st-key-verdict_cnn').wait_for()
-        for name, text in {'logistic': 'Each pixel votes', 'numpy': 'speak loudest', 'torch': 'speak loudest', 'nearest digits': 'most like yours', 'patch by patch': 'patch is blanked', 'cnn': 'first block'}.items():
+        for name, text in texts.items():
             choose(page, name)
             page.get_by_text(text).wait_for()
             ready(page)
@@ -192,7 +246,8 @@ def test_train_draw_and_stop(browser, url):
         button(page, 'Start').click()
         page.get_by_text(' of 5 epochs').wait_for()
         button(page, 'Stop').click()
-        page.get_by_text('Stopped before the first epoch').or_(page.get_by_text('of the test digits').first).wait_for()
+        stopped = page.get_by_text('Stopped before the first epoch')
+        stopped.or_(page.get_by_text('of the test digits').first).wait_for()
 
 
 def test_quiz(browser, url):
@@ -209,8 +264,11 @@ def test_quiz(browser, url):
 def test_narrow_screen_and_themes(browser, url, title, scheme):
     with visit(browser, url, title, color_scheme=scheme) as page:
         page.set_viewport_size({'width': 360, 'height': 740})
-        page.wait_for_timeout(500)
+        page.wait_for_function('document.documentElement.scrollWidth <= 360')
+        page.get_by_test_id('stMain').element_handle().wait_for_element_state('stable')
         assert page.evaluate('document.documentElement.scrollWidth') <= 360
-        ground, text = page.evaluate("[getComputedStyle(document.querySelector('.stApp')).backgroundColor, getComputedStyle(document.querySelector('h3')).color]")
-        def light(color): return sum(map(int, re.findall(r'\d+', color)[:3]))
-        assert (light(ground) > light(text)) == (scheme == 'light')
+        def color_of(selector, name):
+            text = page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).{name}")
+            return sum(map(int, re.findall(r'\d+', text)[:3]))
+        ground, text = color_of('.stApp', 'backgroundColor'), color_of('h3', 'color')
+        assert (ground > text) == (scheme == 'light')

@@ -36,10 +36,13 @@ def app(monkeypatch):
     sys.modules.pop('parts', None)
 
 
-def said(at): return '\n'.join(element.value for kind in (at.markdown, at.info, at.error) for element in kind)
+def said(at):
+    "All texts of a page"
+    return '\n'.join(element.value for kind in (at.markdown, at.info, at.error) for element in kind)
 
 
 def picture(image):
+    "An array as a file: PNG"
     file = io.BytesIO()
     Image.fromarray(image).save(file, 'png')
     return file.getvalue()
@@ -89,8 +92,10 @@ def test_several_digits_are_read_in_order(app):
     assert '2 digits, from left to right' in said(at) and '**cnn** reads **17**' in said(at)
 
 
-@pytest.mark.parametrize('content, answer', [(b'text', 'can not be read'), (picture(draw(STROKES[3])), 'read **3**'), (picture(BLANK), 'No digit yet')],
-                         ids=['text', 'a three', 'a black picture'])
+@pytest.mark.parametrize('content, answer', [
+    pytest.param(b'text', 'can not be read', id='text'),
+    pytest.param(picture(draw(STROKES[3])), 'read **3**', id='a three'),
+    pytest.param(picture(BLANK), 'No digit yet', id='a black picture')])
 def test_upload(app, content, answer):
     at = app('draw.py')
     at.segmented_control[0].set_value('Upload').run()

@@ -18,26 +18,30 @@ BackMsg = pytest.importorskip('streamlit.proto.BackMsg_pb2').BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg  # noqa: E402
 
 VISITORS, DRAWINGS = 20, 5
+BETWEEN_STROKES = 1 # s: the load is that of people, who need a moment for the next stroke; nothing is waited for
 
 
 def drawn(image):
     "What the canvas in the browser sends at the end of a stroke"
     file = io.BytesIO()
     Image.fromarray(image).save(file, 'png')
-    return json.dumps({'drawing': {'raw': {'objects': [{}]}, 'data': 'data:image/png;base64,' + base64.b64encode(file.getvalue()).decode()}, 'backgroundFit': None})
+    data = 'data:image/png;base64,' + base64.b64encode(file.getvalue()).decode()
+    return json.dumps({'drawing': {'raw': {'objects': [{}]}, 'data': data}, 'backgroundFit': None})
 
 
 async def answer(socket, widget=None, value=None):
     "Send a drawing, or nothing, to the page; the elements of its answer"
-    message, elements = BackMsg(), []
+    message = BackMsg()
     message.rerun_script.query_string = ''
     if widget: message.rerun_script.widget_states.widgets.add(id=widget, json_value=value)
     await socket.send(message.SerializeToString())
+    elements = []
     while True:
         reply = ForwardMsg()
         reply.ParseFromString(await asyncio.wait_for(socket.recv(), 120))
-        if reply.WhichOneof('type') == 'script_finished': return elements
-        if reply.WhichOneof('type') == 'delta' and reply.delta.WhichOneof('type') == 'new_element': elements.append(reply.delta.new_element)
+        kind = reply.WhichOneof('type')
+        if kind == 'script_finished': return elements
+        if kind == 'delta' and reply.delta.WhichOneof('type') == 'new_element': elements.append(reply.delta.new_element)
 
 
 async def visit(url, digits, images):
@@ -51,14 +55,16 @@ async def visit(url, digits, images):
             elements = await answer(socket, canvas, drawn(images[digit]))
             seconds.append(time.perf_counter() - start)
             assert not [e.exception.message for e in elements if e.HasField('exception')]
-            headlines.append(next(e.markdown.body for e in elements if 'All four' in e.markdown.body or 'disagree' in e.markdown.body))
-            await asyncio.sleep(1) # a person, too, needs a moment for the next stroke
+            texts = [e.markdown.body for e in elements]
+            headlines.append(next(text for text in texts if 'All four' in text or 'disagree' in text))
+            await asyncio.sleep(BETWEEN_STROKES)
         return headlines, seconds
 
 
 def test_twenty_visitors(url):
     images = [draw(STROKES[digit]) for digit in range(10)]
-    read = {name: load_pretrained(name).predict(np.stack([to_mnist(image) for image in images])) for name in RUNGS}
+    pictures = np.stack([to_mnist(image) for image in images])
+    read = {name: load_pretrained(name).predict(pictures) for name in RUNGS}
     plans = [[(visitor + step) % 10 for step in range(DRAWINGS)] for visitor in range(VISITORS)]
     async def everybody(): return await asyncio.gather(*(visit(url, plan, images) for plan in plans))
     visits = asyncio.run(everybody())
@@ -67,4 +73,5 @@ def test_twenty_visitors(url):
             named = {int(d) for d in headline.split('**')[1::2]}
             assert named == {int(read[name][digit]) for name in RUNGS}, f'{digit} was drawn: {headline}'
     seconds = sorted(s for _, times in visits for s in times)
-    print(f'\n{VISITORS} visitors: {statistics.median(seconds):.2f} s from stroke end to answer (median), {seconds[int(.95 * len(seconds))]:.2f} s (95th percentile)')
+    print(f'\n{VISITORS} visitors: {statistics.median(seconds):.2f} s from stroke end to answer (median), '
+          f'{seconds[int(.95 * len(seconds))]:.2f} s (95th percentile)')

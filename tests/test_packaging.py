@@ -17,6 +17,10 @@ from mnist_steps.data import load_mnist
 from mnist_steps.idx import write_idx
 
 ROOT = Path(__file__).resolve().parents[1]
+NOT_OURS = ['.*_cache', '.git', '.hypothesis', '.ipynb_checkpoints', '.venv', '__pycache__', '*.egg-info', '_docs',
+            '_proc', 'build', 'dist', 'jupyter_execute']
+
+pytestmark = pytest.mark.packaging
 
 def run(*command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, encoding='utf-8', **options).stdout
@@ -28,12 +32,17 @@ def files(folder):
     return {p.relative_to(ROOT).as_posix() for p in (ROOT/folder).rglob('*')
             if p.is_file() and not {'__pycache__', '.ipynb_checkpoints'} & set(p.parts)}
 
+def build(folder, copy=shutil.copy2, umask=-1, **env):
+    "The sdist of the project, and the wheel that is built from that sdist alone; nothing is written beside the sources"
+    source, built = folder/'source', folder/'dist'
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_OURS), copy_function=copy)
+    python('-m', 'build', '--no-isolation', '--outdir', built, source, cwd=folder, umask=umask, env=os.environ | env)
+    return next(built.glob('*.tar.gz')), next(built.glob('*.whl'))
+
 @pytest.fixture(scope='module')
 def archives(tmp_path_factory):
-    "The sdist, and the wheel that is built from that sdist alone"
-    folder = tmp_path_factory.mktemp('dist')
-    python('-m', 'build', '--no-isolation', '--outdir', folder, ROOT, cwd=folder)
-    return next(folder.glob('*.tar.gz')), next(folder.glob('*.whl'))
+    "The sdist and the wheel"
+    return build(tmp_path_factory.mktemp('archives'))
 
 @pytest.fixture(scope='module')
 def site(archives, tmp_path_factory):
@@ -66,25 +75,60 @@ def test_wheel_has_the_app_and_its_settings(archives):
     app = {'__init__.py', 'app.py', 'requirements.txt', '.streamlit/config.toml'}
     assert {f'mnist_steps/demo/{name}' for name in app} <= set(zipfile.ZipFile(archives[1]).namelist())
 
+def test_wheel_tells_type_checkers_to_look(archives):
+    assert 'mnist_steps/py.typed' in zipfile.ZipFile(archives[1]).namelist()
+
 def test_sdist_has_what_the_gate_needs(archives):
     names = {name.partition('/')[2] for name in tarfile.open(archives[0]).getnames()}
     wanted = {'LICENSE', 'README.md', 'CHANGELOG.md', 'settings.ini', 'setup.py', 'pyproject.toml'}
-    assert wanted | files('mnist_steps') | files('nbs') | files('tests') | files('docs') | files('demo') <= names
+    folders = ['mnist_steps', 'nbs', 'tests', 'docs', 'demo', 'requirements']
+    assert wanted.union(*map(files, folders)) <= names
+
+def copy_as_stranger(source, target):
+    "Copy a file, but neither its time nor its mode"
+    shutil.copyfile(source, target)
+    os.utime(target, (10**9, 10**9))
+    os.chmod(target, 0o600)
+
+def test_archives_depend_on_nothing_but_the_files(archives, tmp_path):
+    elsewhere = tmp_path/'elsewhere'
+    elsewhere.mkdir()
+    again = build(tmp_path, copy_as_stranger, umask=0o077, TMPDIR=str(elsewhere))
+    for first, second in zip(archives, again):
+        assert first.read_bytes() == second.read_bytes(), first.name
+
+def test_archives_have_the_time_that_is_asked_for(tmp_path):
+    sdist, wheel = build(tmp_path, SOURCE_DATE_EPOCH='1700000000') # 2023-11-14 22:13:20
+    assert {member.mtime for member in tarfile.open(sdist).getmembers()} == {1700000000}
+    assert {entry.date_time for entry in zipfile.ZipFile(wheel).infolist()} == {(2023, 11, 14, 22, 13, 20)}
 
 def test_metadata(site):
     about = Distribution.at(site/f'mnist_steps-{__version__}.dist-info')
     assert about.version == __version__
-    assert about.metadata['License-Expression'] == 'Apache-2.0'
-    assert about.metadata.get_all('License-File') == ['LICENSE', 'mnist_steps/mnist/NOTICE', 'mnist_steps/weights/NOTICE']
-    assert set(about.metadata.get_all('Provides-Extra')) == {'dev', 'demo', 'all'}
+    assert about.metadata['License-Expression'] == 'Apache-2.0 AND CC-BY-SA-3.0 AND CC-BY-4.0'
+    assert about.metadata.get_all('License-File') == [
+        'LICENSE', 'mnist_steps/mnist/NOTICE', 'mnist_steps/weights/NOTICE']
+    assert set(about.metadata.get_all('Provides-Extra')) == {'bench', 'demo', 'dev', 'all'}
+    assert {f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 15)} <= set(
+        about.metadata.get_all('Classifier'))
     assert [(e.name, e.value) for e in about.entry_points.select(group='console_scripts')] == [
         ('mnist-steps', 'mnist_steps.cli:main')]
 
-def test_a_plain_install_brings_no_development_tools(site):
+def needs(site, extra=None):
+    "Names of what pip installs with the package, or in addition for an extra"
     about = Distribution.at(site/f'mnist_steps-{__version__}.dist-info')
-    assert {re.match(r'[\w-]+', r)[0] for r in about.requires if 'extra ==' not in r} == {
-        'numpy', 'scikit-learn', 'torch', 'torchvision', 'fastcore', 'matplotlib', 'safetensors', 'threadpoolctl',
-        'tqdm', 'pillow'}
+    requirements = [requirement for requirement in about.requires
+                    if (f'extra == "{extra}"' in requirement if extra else 'extra ==' not in requirement)]
+    return {re.match(r'[\w-]+', requirement)[0] for requirement in requirements}
+
+def test_a_plain_install_brings_no_development_tools(site):
+    assert needs(site) == {'numpy', 'scipy', 'scikit-learn', 'torch', 'fastcore', 'matplotlib', 'safetensors',
+                           'threadpoolctl', 'tqdm', 'pillow'}
+
+def test_extras(site):
+    assert needs(site, 'bench') == {'torchvision'}
+    assert needs(site, 'demo') == {'streamlit', 'streamlit-drawable-canvas', 'pandas'}
+    assert needs(site, 'dev') == needs(site, 'all') > needs(site, 'bench') | needs(site, 'demo')
 
 def test_twine_check(archives): python('-m', 'twine', 'check', '--strict', *archives)
 
@@ -102,7 +146,8 @@ def test_import_is_light(module, away):
     assert not python('-c', code, **away).split()
 
 def test_app_is_found(site, away):
-    code = 'from mnist_steps.cli import find_app; import mnist_steps.demo as demo; print(find_app(), demo.__file__, sep="\\n")'
+    code = ('from mnist_steps.cli import find_app; import mnist_steps.demo as demo;'
+            'print(find_app(), demo.__file__, sep="\\n")')
     assert [Path(p).resolve() for p in python('-c', code, **away).split('\n')[:2]] == [
         (site/'mnist_steps'/'demo'/name).resolve() for name in ('app.py', '__init__.py')]
 

@@ -1,5 +1,6 @@
 "The site: links, pictures and readability of every page, opened from files as a reader without network would."
 import html.parser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,30 +9,50 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+ADDRESS = 'https://mnist-steps.github.io/mnist-steps/'
+GROUPS = {'Book': 'nbs', 'Lessons': 'nbs/lessons', 'Workshop': 'nbs/reference'} # in the sidebar -> folder of notebooks
+LOADED = ('stylesheet', 'icon', 'shortcut icon', 'preload')
 
 
 class Page(html.parser.HTMLParser):
     "What a page links to, loads and shows"
     def __init__(self, path):
         super().__init__()
-        self.path, self.anchors, self.links, self.loads, self.pictures = path, set(), [], [], []
-        self.feed(path.read_text(encoding='utf-8'))
+        self.anchors = set()
+        self.links = []
+        self.loads = []
+        self.pictures = []
+        self.text = path.read_text(encoding='utf-8')
+        self.feed(self.text)
 
     def handle_starttag(self, tag, attributes):
-        a = dict(attributes)
-        self.anchors.add(a.get('id'))
-        if tag == 'a' and a.get('href'): self.links.append(a['href'])
-        if tag in ('script', 'img', 'iframe', 'source'): self.loads.append(a.get('src'))
-        if tag == 'link' and a['rel'] in ('stylesheet', 'icon', 'shortcut icon', 'preload'): self.loads.append(a['href'])
-        if tag == 'img': self.pictures.append((a['src'], a.get('alt')))
+        attribute = dict(attributes)
+        self.anchors.add(attribute.get('id'))
+        if tag == 'a' and attribute.get('href'): self.links.append(attribute['href'])
+        if tag in ('script', 'img', 'iframe', 'source'): self.loads.append(attribute.get('src'))
+        if tag == 'link' and attribute['rel'] in LOADED: self.loads.append(attribute['href'])
+        if tag == 'img': self.pictures.append((attribute['src'], attribute.get('alt')))
 
 
-@pytest.fixture(scope='module')
-def site():
+@pytest.fixture(scope='session')
+def folder(tmp_path_factory):
+    "Where the site is built, once for all tests: none of them writes into the checkout"
+    folder = tmp_path_factory.mktemp('site')/'site'
+    build = subprocess.run([sys.executable, 'docs/build.py', str(folder)], cwd=ROOT, capture_output=True, text=True,
+                           encoding='utf-8')
+    assert build.returncode == 0, build.stdout + build.stderr # a warning of Sphinx's fails the build
+    return folder
+
+
+@pytest.fixture(scope='session')
+def site(folder):
     "The built site: path -> page"
-    done = subprocess.run([sys.executable, 'docs/build.py'], cwd=ROOT, capture_output=True, text=True, encoding='utf-8')
-    assert done.returncode == 0, done.stdout + done.stderr # a warning of Sphinx's fails the build
-    return {path: Page(path) for path in (ROOT/'_docs').rglob('*.html')}
+    return {path: Page(path) for path in folder.rglob('*.html')}
+
+
+def leads_somewhere(site, path, anchor):
+    "Is there such a file, and such a place in it?"
+    return path.is_file() and (not anchor or path not in site or unquote(anchor) in site[path].anchors)
 
 
 def test_links_lead_somewhere(site):
@@ -41,30 +62,72 @@ def test_links_lead_somewhere(site):
             parts = urlsplit(link)
             if parts.scheme: continue
             target = (path.parent/unquote(parts.path)).resolve() if parts.path else path
-            if not target.is_file() or parts.fragment and target in site and unquote(parts.fragment) not in site[target].anchors:
-                dead.append(f'{path.name}: {link}')
+            if not leads_somewhere(site, target, parts.fragment): dead.append(f'{path.name}: {link}')
     assert dead == []
 
 
+def pages():
+    "The notebooks under each caption of the sidebar, in the order of their files, as addresses without `.html`"
+    listed = {}
+    for caption, directory in GROUPS.items():
+        inside = directory.removeprefix('nbs').lstrip('/')
+        names = [re.sub(r'^\d+_', '', path.stem) for path in sorted((ROOT/directory).glob('[!_.]*.ipynb'))]
+        listed[caption] = [f'{inside}/{name}'.lstrip('/') for name in names if name != 'index']
+    return listed
+
+
+def test_readme_leads_to_every_page(folder, site):
+    readme = (ROOT/'README.md').read_text(encoding='utf-8')
+    links = re.findall(rf'\]\({re.escape(ADDRESS)}([^)#]*)#?([^)]*)\)', readme)
+    assert [link for link in links if not leads_somewhere(site, folder/link[0], link[1])] == []
+    linked = {page for page, _ in links}
+    assert [page for group in pages().values() for page in group if f'{page}.html' not in linked] == []
+
+
+@pytest.mark.parametrize('name', ['fit', 'predict', 'train', 'read'])
+def test_no_such_word_leads_to_the_command_line(site, name):
+    "What every rung can is a method, though a command may have the same name"
+    texts = {path.name: page.text for path, page in site.items() if path.name != 'genindex.html'}
+    texts['README.md'] = (ROOT/'README.md').read_text(encoding='utf-8')
+    assert [page for page, text in texts.items() if re.search(rf'cli\.html#(mnist_steps\.cli\.)?{name}\b', text)] == []
+
+
+def test_three_groups_in_the_sidebar(folder, site):
+    "Every notebook stands under the group of its folder, in the order of the files"
+    sidebar = site[folder/'index.html'].text.split('<div class="sidebar-tree">')[1].split('</div>')[0]
+    _, *groups = re.split(r'<p class="caption"[^>]*><span class="caption-text">(.*?)</span></p>', sidebar)
+    listed = {caption: re.findall(r'href="([^"#]+)\.html"', links) for caption, links in zip(groups[::2], groups[1::2])}
+    expected = pages()
+    expected['Workshop'].append('changelog')
+    assert listed == expected
+
+
 def test_nothing_is_loaded_from_elsewhere(site):
-    assert [(path.name, url) for path, page in site.items() for url in page.loads if url and urlsplit(url).scheme not in ('', 'data')] == []
+    loads = [(path.name, url) for path, page in site.items() for url in page.loads if url]
+    assert [(name, url) for name, url in loads if urlsplit(url).scheme not in ('', 'data')] == []
 
 
 def test_every_picture_is_described(site):
-    assert sum(len(page.pictures) for page in site.values()) > 60
-    assert [(path.name, src) for path, page in site.items() for src, alt in page.pictures if not alt or alt.endswith(('.png', '.svg'))] == []
+    pictures = [(path.name, *picture) for path, page in site.items() for picture in page.pictures]
+    assert len(pictures) > 60
+    assert [(name, src) for name, src, alt in pictures if not alt or alt.endswith(('.png', '.svg'))] == []
 
 
-def test_size(site):
-    assert sum(p.stat().st_size for p in (ROOT/'_docs').rglob('*') if p.is_file()) <= 10_000_000
+def test_no_address_in_memory(site):
+    "Whoever builds the site twice gets the same pages"
+    assert [path.name for path, page in site.items() if re.search(r'[ >]at(</span> <span class="pre">| )0x', page.text)] == []
+
+
+def test_size(folder):
+    assert sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) <= 10_000_000
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_in_a_browser(site, browser, scheme):
     "No page asks anyone, complains, or breaks a rule of WCAG 2.1, levels A and AA, that axe can check"
     from axe_playwright_python.sync_playwright import Axe
-    options = {'preload': False, 'resultTypes': ['violations'], # the dark pages differ in their colours only
-               'runOnly': ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] if scheme == 'light' else ['color-contrast']}
+    rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] if scheme == 'light' else ['color-contrast'] # all that differs
+    options = {'preload': False, 'resultTypes': ['violations'], 'runOnly': rules}
     axe, found = Axe(), []
     page = browser.new_context(color_scheme=scheme).new_page()
     page.on('console', lambda message: message.type == 'error' and found.append(message.text))
@@ -77,10 +140,11 @@ def test_in_a_browser(site, browser, scheme):
     assert found == []
 
 
-def test_weight_of_the_first_page(site, browser):
+def test_weight_of_the_first_page(folder, browser):
     page, loaded = browser.new_page(), []
-    page.on('requestfinished', lambda request: loaded.append(Path(unquote(urlsplit(request.url).path)).stat().st_size))
-    page.goto((ROOT/'_docs'/'index.html').as_uri())
+    def weigh(request): loaded.append(Path(unquote(urlsplit(request.url).path)).stat().st_size)
+    page.on('requestfinished', weigh)
+    page.goto((folder/'index.html').as_uri())
     page.wait_for_load_state('networkidle')
     page.close()
     assert sum(loaded) <= 500_000
