@@ -480,3 +480,9 @@ def test_names_that_are_no_text(tmp_path):
     os.rename(tmp_path/'one.png', os.fsencode(tmp_path) + b'/\xff.png')
     done = subprocess.run([*PROGRAM, 'read', b'\xff.png'], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.startswith('\\udcff.png: 1') and not done.stderr
+
+
+def test_names_of_commands_are_left_to_others():
+    "so that a link to `predict` leads to an estimator, and not to the command line"
+    assert not set(cli.__all__) & {'ladder', 'train', 'evaluate', 'predict', 'read', 'bench', 'climb', 'save', 'load'}
+    assert list(cli.COMMANDS) == COMMANDS
