@@ -60,7 +60,8 @@ def curves(training):
     "How far the training is, its loss and its error on held-out digits."
     history = training.history
     done = len(history['loss'])
-    st.progress(min(done / training.epochs, 1.), f'{done} of {training.epochs} epochs')
+    expected = training.epochs or 1 # a rung without epochs reports once
+    st.progress(min(done / expected, 1.), f'{done} of {expected} epochs')
     if not done: return
     epochs = pd.RangeIndex(1, done + 1, name='epoch')
     loss = pd.DataFrame({'training loss': history['loss']}, epochs)

@@ -62,13 +62,17 @@ def address(full):
     url = next(symbols[full][0] for symbols in MODULES.values() if full in symbols)
     return f'{url.removeprefix(SITE).partition("#")[0]}#{full}'
 
+# A link to a symbol, as nbdev makes it of a word in backticks
+SYMBOL = rf'\[`([^`\]]+?)(\(\))?`\]\({re.escape(SITE)}[^)]*\.html#[^)]*\)'
+
 def link_symbols(markdown, module, link):
     "Replace nbdev's links to symbols, on the page of `module`, by `link(text, full name)`, or by the text alone"
     def replace(match):
         name, called = match.groups(default='')
         full = qualified(name, module)
         return link(name + called, full) if full else f'`{name}{called}`'
-    return re.sub(rf'\[`([^`\]]+?)(\(\))?`\]\({re.escape(SITE)}[^)]*\.html#[^)]*\)', replace, markdown)
+    no_link_in_a_link = re.sub(rf'(\[[^\[\]]*){SYMBOL}(?=[^\[\]]*\]\()', r'\1`\2\3`', markdown)
+    return re.sub(SYMBOL, replace, no_link_in_a_link)
 
 @cache
 def lines(module):

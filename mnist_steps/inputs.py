@@ -20,7 +20,8 @@ def as_array(
     "The numbers in a container, in their own dtype and shape."
     if isinstance(X, Digits): return X.images
     if isinstance(X, Digit): return X.image[None]
-    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Digit): return np.stack([digit.image for digit in X])
+    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Digit):
+        return np.stack([digit.image for digit in X])
     if hasattr(X, 'detach'): # a tensor of PyTorch; NumPy has no bfloat16
         X = X.detach().cpu()
         return (X.float() if str(X.dtype) == 'torch.bfloat16' else X).numpy()

@@ -188,13 +188,13 @@ def climb(
     *,
     seed: int = 0, # `random_state` of each rung
     recipes: dict | None = None, # rung -> recipe, where it isn't the default
-    progress: Callable | None = estimator.progress, # None for silence
+    progress: Callable | None = estimator.progress, # (epochs, rung) -> on_epoch
     on_rung: Callable | None = None, # called with each finished `Step`
     name: str = 'MNIST', # of the data set, for the report
 ) -> Ladder:
     """Train rungs one after the other and measure each on the test digits.
 
-    `progress(epochs, rung)` makes an `on_epoch` for `fit`. Raises `ValueError` or
+    `progress` makes an `on_epoch` for `fit`; None keeps it silent. Raises `ValueError` or
     `TypeError` before the first epoch for rungs, recipes or digits that won't do."""
     rungs = [rungs] if isinstance(rungs, str) else list(rungs)
     recipes = recipes or {}

@@ -8,7 +8,7 @@ __all__ = ['RUNG_COLORS', 'plot_confusion', 'plot_confused_pairs', 'show_picture
 
 # %% ../nbs/reference/plots.ipynb #84e19a39
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from mnist_steps.metrics import (
 # %% ../nbs/reference/plots.ipynb #2e92cf70
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+else: # matplotlib is only imported when a figure is drawn
+    Axes = Any
 
 # %% ../nbs/reference/plots.ipynb #0711000e
 RUNG_COLORS = {'logistic': '#0072B2', 'numpy': '#E69F00', 'torch': '#009E73', 'cnn': '#D55E00'}
@@ -52,8 +54,8 @@ def plot_confusion(
     y_true: np.ndarray, # (n,) true classes
     y_pred: np.ndarray, # (n,) predicted classes
     classes: np.ndarray | None = None, # (k,) order of rows and columns; default: every class that occurs, sorted
-    ax: 'Axes | None' = None, # to draw on; default: a new figure
-) -> 'Axes': # with rows of true and columns of predicted classes
+    ax: Axes | None = None, # Axes to draw on; default: a new figure
+) -> Axes: # the Axes, with rows of true and columns of predicted classes
     "Confusion matrix with its counts; right answers muted, so that mistakes stand out."
     counts = confusion_matrix(y_true, y_pred, classes)
     names = class_order(classes, y_true, y_pred)
@@ -82,8 +84,8 @@ def plot_confused_pairs(
     y_pred: np.ndarray, # (n,) predicted classes
     n: int = 10, # number of pairs, most frequent first
     classes: np.ndarray | None = None, # (k,) classes; default: every class that occurs, sorted
-    ax: 'Axes | None' = None, # to draw on; default: a new figure
-) -> 'Axes': # with one bar for each pair
+    ax: Axes | None = None, # Axes to draw on; default: a new figure
+) -> Axes: # the Axes, with one bar for each pair
     "Bar chart of the most frequent mistakes, as true class → predicted class."
     counts = confusion_matrix(y_true, y_pred, classes)
     names = class_order(classes, y_true, y_pred)
@@ -129,8 +131,8 @@ def plot_gallery(
     captions: list[str], # one caption per image
     notes: dict[int, str] | None = None, # position in `images` -> note below that image
     columns: int = 5, # images per row
-    ax: 'Axes | None' = None, # to draw on; default: a new figure
-) -> 'Axes': # without visible axes
+    ax: Axes | None = None, # Axes to draw on; default: a new figure
+) -> Axes: # the Axes, without visible axes
     "Images in a grid, each with its caption above and its note, if any, below and a coloured frame."
     images = np.asarray(images)
     if images.ndim != 3:
@@ -169,8 +171,8 @@ def plot_mistakes(
     classes: np.ndarray | None = None, # (k,) classes of the columns; default: as in `check_probabilities`
     known_wrong: list[int] = (), # positions whose label is wrong; `KNOWN_WRONG_LABELS` for MNIST's test set
     columns: int = 5, # images per row
-    ax: 'Axes | None' = None, # to draw on; default: a new figure
-) -> 'Axes': # without visible axes
+    ax: Axes | None = None, # Axes to draw on; default: a new figure
+) -> Axes: # the Axes, without visible axes
     "The most confident mistakes: true → predicted class, the probability of the prediction, the position."
     proba, column, names = check_probabilities(y_true, proba, classes)
     images = np.asarray(images)
@@ -196,8 +198,8 @@ def plot_reliability(
     proba: np.ndarray, # (n, k) probabilities; rows sum to 1
     bins: int = 15, # number of equal-width bins of confidence
     classes: np.ndarray | None = None, # (k,) classes of the columns; default: as in `check_probabilities`
-    ax: 'Axes | None' = None, # to draw on; default: a new figure
-) -> 'Axes': # confidence across and accuracy up, both in per cent
+    ax: Axes | None = None, # Axes to draw on; default: a new figure
+) -> Axes: # the Axes: confidence across and accuracy up, both in per cent
     "Accuracy against confidence, with 95 % Wilson intervals; above it the samples in each bin."
     found = reliability(y_true, proba, bins, classes)
     error = expected_calibration_error(y_true, proba, bins, classes)
@@ -225,8 +227,8 @@ def plot_history(
     history: dict, # {name: {'loss': [...], 'valid_accuracy': [...], 'seconds': [...]}}, one entry per epoch
     value: str = 'loss', # which list to plot
     over: str = 'epochs', # horizontal axis: 'epochs', or 'seconds' of training (sum of the epochs' seconds)
-    ax: 'Axes | None' = None, # to draw on; default: a new figure
-) -> 'Axes': # epochs or seconds across, the value up; accuracies in per cent
+    ax: Axes | None = None, # Axes to draw on; default: a new figure
+) -> Axes: # the Axes: epochs or seconds across, the value up; accuracies in per cent
     "Learning curves; rungs in their own colours. Histories that lack the value are left out."
     if over not in ('epochs', 'seconds'):
         raise ValueError(f"over is {over!r} but must be 'epochs' or 'seconds'")

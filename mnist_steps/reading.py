@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from .canvas import NoDigit, SeveralDigits, find_steps
+from .estimator import Classifier
 from .explain import is_sure
 from .pictures import read_grey
 from .rungs import PRETRAINED, load, load_pretrained
@@ -98,7 +99,7 @@ def _opened(rung): # name or path -> the trained rung
 
 def trained_rung(
     rung, # name of a rung that comes with the package, path of a file that `save` wrote, or a trained rung
-): # the trained rung, which may be shared: leave it as it is
+) -> Classifier: # trained; it may be shared, so leave it as it is
     """
     The rung that `rung` stands for, loaded once.
 
@@ -139,8 +140,8 @@ def read(
     """
     The one digit in `image`.
 
-    Raises `SeveralDigits` if there are more; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no trained
-    rung (as `trained_rung`); `OSError` if a file can't be opened.
+    Raises `SeveralDigits` if there are more; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no
+    trained rung (as `trained_rung`); `OSError` if a file can't be opened.
     """
     model = trained_rung(rung)
     grey = read_grey(image)

@@ -5,12 +5,24 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from mnist_steps.canvas import (STROKES, NoDigit, SeveralDigits, centre_by_mass, draw, find_digits, find_steps, has_ink,
-                                read_number, steps, to_mnist)
+from mnist_steps.canvas import (
+    STROKES,
+    NoDigit,
+    SeveralDigits,
+    centre_by_mass,
+    draw,
+    find_digits,
+    find_steps,
+    has_ink,
+    read_number,
+    steps,
+    to_mnist,
+)
 from mnist_steps.data import load_mnist
 
 CANVAS = draw(STROKES[3])

@@ -7,8 +7,8 @@ import pytest
 
 import mnist_steps as ms
 
-NAMES = ('load_mnist load_digits_dir Digits LogisticRegression NumpyNet TorchMLP ConvNet climb save load load_pretrained '
-         'read read_all').split()
+NAMES = '''load_mnist load_digits_dir Digits LogisticRegression NumpyNet TorchMLP ConvNet climb save load
+load_pretrained read read_all'''.split()
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from mnist_steps.canvas import STROKES, draw, has_ink, to_mnist
@@ -188,7 +189,7 @@ assert peak <= 300, peak
 
 
 @pytest.mark.parametrize('bad', [
-    None, {}, 'no such file'.encode(), object(), np.array('x'),
+    None, {}, b'no such file', object(), np.array('x'),
     np.zeros(784), np.zeros((2, 3, 28, 28)), np.zeros((3, 28, 28)), np.zeros((0, 0)), np.zeros((28, 28, 5)),
     [[1, 2], [3]],
     np.full((28, 28), np.nan), np.full((28, 28), 1.5), np.full((28, 28), -1), np.full((28, 28), 256),
@@ -289,7 +290,7 @@ def test_a_digit_of_a_data_set():
     (np.zeros(784), r'\(784,\)'),
     ({'a': 1}, 'found dict'),
     (7, 'one picture'),
-    (load_mnist()[1], 'found Digits'),
+    (load_mnist()[1], 'found Digits, which is not one picture'),
     (b'', 'known format'),
     (io.StringIO('a digit'), 'known format'),
 ])
