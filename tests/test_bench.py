@@ -11,8 +11,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from mnist_steps import bench as B
-from mnist_steps import cli
+from mnist_steps import bench as B, cli
 
 STORED = Path(__file__).resolve().parents[1]/'nbs'/'bench.json'
 

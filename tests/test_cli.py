@@ -131,7 +131,8 @@ def no_training(monkeypatch):
 
 @pytest.mark.parametrize('words', [
     ['train', 'numpy', '--save', '.'], ['train', 'numpy', '--save', 'no/such/x'],
-    ['train', 'numpy', '--save', 'file/x'], ['ladder', '--out', 'file'], ['ladder', '--out', 'file/x'], ['ladder', '--out', 'taken'],
+    ['train', 'numpy', '--save', 'file/x'],
+    ['ladder', '--out', 'file'], ['ladder', '--out', 'file/x'], ['ladder', '--out', 'taken'],
     ['bench', '--add-to', '.'], ['bench', '--add-to', 'no/such/x']])
 def test_what_cannot_be_written_is_refused_at_once(words, no_training, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
