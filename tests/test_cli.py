@@ -332,9 +332,8 @@ def test_info():
 
 
 @POSIX
-def test_interruption_of_a_training(digits_dir, tmp_path, until):
-    "in the middle of an epoch"
-    words = ['ladder', '--rungs', 'numpy', 'cnn', '--out', tmp_path/'out']
+def test_interruption_of_a_training(digits_dir, tmp_path):
+    words = ['ladder', '--rungs', 'numpy', 'cnn', '--data', digits_dir, '--out', tmp_path/'out']
     process = start(*words)
     assert process.stderr.readline().startswith('numpy: ') # so it is at work on the next
     process.send_signal(signal.SIGINT)
@@ -478,7 +477,8 @@ def test_a_full_disk(digits_dir, tmp_path):
 @POSIX
 def test_names_that_are_no_text(tmp_path):
     Image.fromarray(np.pad(np.full((20, 4), 255, np.uint8), 12)).save(tmp_path/'one.png')
-    os.rename(tmp_path/'one.png', os.fsencode(tmp_path) + b'/\xff.png')
+    try: os.rename(tmp_path/'one.png', os.fsencode(tmp_path) + b'/\xff.png')
+    except OSError: pytest.skip('names have to be text here')
     done = subprocess.run([*PROGRAM, 'read', b'\xff.png'], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.startswith('\\udcff.png: 1') and not done.stderr
 
