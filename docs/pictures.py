@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 from mnist_steps.canvas import STROKES
 from mnist_steps.cli import demo_command
 from mnist_steps.plots import RUNG_COLORS, plot_ladder
+from mnist_steps.processes import start_child
 from pages import cfg
 
 IMAGES = cfg.nbs_path/'images'
@@ -64,7 +65,7 @@ def served():
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen(demo_command(port, no_browser=True), stdout=subprocess.PIPE, text=True)
+    server = start_child(demo_command(port, no_browser=True), stdout=subprocess.PIPE, text=True)
     try:
         next(line for line in server.stdout if str(port) in line) # it listens
         yield f'http://localhost:{port}'
