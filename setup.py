@@ -51,6 +51,7 @@ extras = {key.removesuffix('_requirements'): cfg[key].split() for key in cfg if 
 extras['dev'] += extras['bench'] + extras['demo']
 extras['all'] = sorted(set(sum(extras.values(), [])))
 demo = cfg['lib_path'] + '.demo' # the app: the folder demo, inside the installed package
+weights = cfg['lib_path'] + '.weights' # the trained rungs: files alone, so no package that setuptools would find
 
 setup(
     name=cfg['lib_name'],
@@ -72,7 +73,7 @@ setup(
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
     extras_require=extras,
-    packages=[*find_packages(include=[cfg['lib_path'] + '*']), demo],
+    packages=[*find_packages(include=[cfg['lib_path'] + '*']), demo, weights],
     package_dir={demo: 'demo'},
     package_data={cfg['lib_path']: cfg['package_data'].split(), demo: cfg['demo_package_data'].split()},
     entry_points={

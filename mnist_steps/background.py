@@ -22,6 +22,7 @@ import numpy as np
 
 import mnist_steps
 from .data import load_digits_dir, load_mnist
+from .estimator import Classifier
 from .processes import end_with_parent, start_child
 from .rungs import find_rung, from_json, load, save, to_json
 
@@ -30,7 +31,7 @@ def make_rung(
     rung: str, # 'logistic', 'numpy', 'torch' or 'cnn'
     seed: int = 0, # `random_state`
     **params, # hyperparameters that replace the default recipe's
-): # an untrained `Classifier`
+) -> Classifier: # untrained
     "An untrained rung. Raises `ValueError` for an unknown rung, or a hyperparameter that makes no sense."
     model = find_rung(rung).make(random_state=seed)
     model.set_params(**params).check_params()
@@ -139,10 +140,9 @@ def _start(job):
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         stderr = undo.enter_context(open(folder/'stderr.txt', 'wb'))
         command = [sys.executable, '-m', 'mnist_steps.background', str(folder), text]
+        options = dict(stdout=subprocess.PIPE, stderr=stderr, encoding='utf-8', env=os.environ | ONE_CORE)
         package = Path(mnist_steps.__file__).parents[1] # the child finds this very package there
-        try:
-            process = start_child(
-                command, stdout=subprocess.PIPE, stderr=stderr, encoding='utf-8', env=os.environ | ONE_CORE, cwd=package)
+        try: process = start_child(command, cwd=package, **options)
         except OSError as error: raise OSError(f'No training process can be started here: {error}') from error
         listener = _Listener(process, folder)
         undo.callback(listener.end)
@@ -166,8 +166,8 @@ class Training:
         data: str = None, # folder with a data set in MNIST's format; MNIST if None
         **params, # hyperparameters that replace the default recipe's
     ):
-        """Start it. Raises `ValueError` for an unknown rung or a hyperparameter that makes no sense, and `OSError` if no
-        process can be started."""
+        """Start it. Raises `ValueError` for an unknown rung or a hyperparameter that makes no sense, and `OSError` if
+        no process can be started."""
         self.rung = rung
         self.epochs = make_rung(rung, seed, **params).get_params().get('epochs') # None for a rung that reports once
         folder = None if data is None else os.path.abspath(data)
@@ -203,7 +203,7 @@ class Training:
         return self._listener.error
 
     @property
-    def model(self): # a trained `Classifier`
+    def model(self) -> Classifier | None: # trained
         "The rung after the last epoch in `history`; None before the first."
         with self._listener.lock:
             epoch = len(self._listener.epochs)

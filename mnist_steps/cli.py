@@ -209,7 +209,9 @@ def serve_demo(*,
     signal.signal(signal.SIGTERM, signal.default_int_handler) # whoever ends this process ends the server, too
     with start_child(demo_command(port, no_browser)) as server:
         try: code = server.wait()
-        except KeyboardInterrupt: return server.terminate()
+        except KeyboardInterrupt:
+            server.terminate()
+            return
     if code: raise ValueError(f'Streamlit ended with exit code {code}.')
 
 # %% ../nbs/reference/cli.ipynb #60084e39
@@ -223,7 +225,7 @@ def measure_speed(*,
     _check_installed('bench', 'torchvision')
     from mnist_steps.bench import PARTS, QUICK, bench
     def tell(part): _say(f'{part}: {PARTS[part].about}')
-    report = bench(parts or QUICK, rounds, tell, add_to)
+    report = bench(parts or QUICK, rounds, on_part=tell, add_to=add_to)
     if json: _print_json(report)
     else: print(report)
 

@@ -91,6 +91,8 @@ class CNN(nn.Module):
     def forward(self,
         x: torch.Tensor, # rows (n, side * side) or images (n, 1, side, side)
     ) -> torch.Tensor: # logits (n, out_features)
+        "A number for each image and class, the largest for the most probable class."
+        "A number for each image and class, the largest for the most probable class."
         images = x.reshape(-1, 1, self.side, self.side)
         return self.output(self.blocks(images.contiguous(memory_format=torch.channels_last)))
 

@@ -50,7 +50,7 @@ class LogisticRegression(Classifier):
         if sample_weight is not None: sample_weight = np.asarray(sample_weight)
         model = linear_model.LogisticRegression(C=self.C, tol=self.tol, max_iter=self.max_iter)
         with one_blas_thread: model.fit(x, codes, sample_weight)
-        self.coef_ = model.coef_
+        self.coef_ = np.ascontiguousarray(model.coef_) # as it comes back from a file: the same bits
         self.intercept_ = model.intercept_
         self.n_iter_ = model.n_iter_
         report(1, log_loss(codes, self._proba(x), sample_weight=sample_weight), perf_counter() - start)

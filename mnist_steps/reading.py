@@ -140,8 +140,8 @@ def read(
     """
     The one digit in `image`.
 
-    Raises `SeveralDigits` if there are more; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no trained
-    rung (as `trained_rung`); `OSError` if a file can't be opened.
+    Raises `SeveralDigits` if there are more; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no
+    trained rung (as `trained_rung`); `OSError` if a file can't be opened.
     """
     model = trained_rung(rung)
     grey = read_grey(image)

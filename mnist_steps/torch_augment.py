@@ -44,6 +44,7 @@ class AugmentedDigits(Dataset):
     def __getitem__(self,
         i: np.ndarray, # (batch,) which digits
     ) -> tuple[torch.Tensor, torch.Tensor]: # changed images (batch, channels, h, w) and classes (batch,)
+        "A batch that nobody has seen before."
         return self.change(self.images[i]), self.labels[i]
 
 # %% ../nbs/lessons/06_other_hands.ipynb #eb8162a5
@@ -244,6 +245,7 @@ class HandwrittenDigits(Dataset):
     def __getitem__(self,
         i: np.ndarray, # (batch,) which digits
     ) -> tuple[torch.Tensor, torch.Tensor]: # changed images (batch, 1, side, side) and classes (batch,)
+        "A batch that nobody has seen before."
         images = add_flourishes(self.images[i], self.digits[i], self.generator)
         images = random_warp(images, generator=self.generator)
         return random_width(images, generator=self.generator), self.labels[i]

@@ -36,6 +36,7 @@ class MLP(nn.Module):
     def forward(self,
         x: torch.Tensor, # (n, in_features)
     ) -> torch.Tensor: # logits (n, out_features)
+        "Ten numbers for each digit, the largest for the most probable class."
         return self.output(self.dropout(self.activation(self.hidden(x))))
 
 # %% ../nbs/07_torch_mlp.ipynb #d502d22e

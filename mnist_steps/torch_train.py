@@ -9,6 +9,7 @@ __all__ = ['changing_threads', 'MOST_NUMBERS', 'train', 'linear_decay', 'device_
 
 # %% ../nbs/reference/torch_train.ipynb #fe1c9ddd
 import math
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -31,7 +32,7 @@ def train(
     *,
     epochs: int = 5, # passes over the loader
     loss_fn: nn.Module = nn.CrossEntropyLoss(), # of logits and classes
-    on_epoch=None, # called as `on_epoch(epoch, loss, seconds)`; return True to stop
+    on_epoch: Callable | None = None, # called as `on_epoch(epoch, loss, seconds)`; return True to stop
 ) -> np.ndarray: # (steps,) float64, loss of each step
     "Train a classifier, one step for each batch."
     losses = []
@@ -76,7 +77,7 @@ def device_rule(
 def pick_device(
     name: str = 'auto', # 'auto', or one of PyTorch's: 'cpu', 'cuda', 'mps', ...
 ) -> torch.device:
-    "The device of that name; for 'auto' a GPU if there is one, the CPU otherwise. Raises `ValueError` if there is none."
+    "The device of that name; for 'auto' a GPU if there is one, the CPU otherwise. `ValueError` for a name without one."
     wanted = device_rule(name)
     if wanted: raise ValueError(f'device={name!r} is out of bounds: {wanted}.')
     if name != 'auto': return torch.device(name)
@@ -101,7 +102,7 @@ def own_threads() -> int: # threads on which PyTorch computes for the calling Py
 
 # %% ../nbs/reference/torch_train.ipynb #7d82b3c4
 @contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     "Let PyTorch compute on one thread inside a `with` block, for the Python thread that enters it."
     before = own_threads()
     set_own_threads(1)
@@ -160,7 +161,7 @@ class Dropout(nn.Dropout):
 def private_dropout(
     model: nn.Module, # each `Dropout` in it
     generator: torch.Generator, # on the device of the model
-):
+) -> Iterator[None]:
     "Inside a `with` block, the model's masks come from `generator`."
     layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
     for layer in layers: layer.generator = generator
@@ -178,7 +179,7 @@ def as_tensor(
     return tensor if like is None else tensor.to(like)
 
 # %% ../nbs/reference/torch_train.ipynb #b734efa6
-MOST_NUMBERS = 2**28 # in one net: 1 GB in float32, a thousand times the largest recipe
+MOST_NUMBERS = 2**28 # in one net: 1 GB in float32, more than a thousand times the largest recipe
 
 class TorchClassifier(Classifier):
     "A classifier whose parameters live in `module_`; a subclass adds `_module(n_features, n_classes)` and `_fit`."
