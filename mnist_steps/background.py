@@ -79,7 +79,6 @@ def main() -> None:
     except Exception as error: tell(error=str(error) or type(error).__name__)
 
 # %% ../nbs/reference/background.ipynb #0db58d9b
-#| eval: false
 if __name__ == '__main__': main()
 
 # %% ../nbs/reference/background.ipynb #bbeec88d

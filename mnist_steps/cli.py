@@ -374,7 +374,7 @@ def _open_closed_streams():
         except OSError: os.set_inheritable(os.open(os.devnull, os.O_RDWR), True) # gets the lowest number that is free
     if sys.stdout is None: sys.stdout = open(os.devnull, 'w')
     if sys.stderr is None: sys.stderr = open(os.devnull, 'w')
-    sys.stdout.reconfigure(errors='backslashreplace') # names of files may hold anything
+    sys.stdout.reconfigure(errors='backslashreplace', write_through=False) # names may hold anything; write at the end
 
 def _leave_interrupted():
     "End the program here and now."

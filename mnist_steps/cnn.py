@@ -17,9 +17,19 @@ from torch.utils.data import DataLoader
 from .data import Batches
 from .estimator import Flag, Number, Whole, Wholes
 from .torch_augment import AugmentedDigits, HandwrittenDigits, random_shift, random_warp
-from .torch_train import (
-    MOST_NUMBERS, Dropout, TorchClassifier, as_tensor, generator_on, init_weights, own_threads, pick_device,
-    private_dropout, private_generator, train)
+from mnist_steps.torch_train import (
+    MOST_NUMBERS,
+    Dropout,
+    TorchClassifier,
+    as_tensor,
+    generator_on,
+    init_weights,
+    own_threads,
+    pick_device,
+    private_dropout,
+    private_generator,
+    train,
+)
 
 # %% ../nbs/09_cnn.ipynb #e9f0a4bc
 def block(

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .data import Digits, to_pixels
-from .numpy_net import forward
 
 # %% ../nbs/12_doubt.ipynb #cd892d73
 def _check_picture(picture):
@@ -80,6 +79,7 @@ def hidden_votes(
 ) -> list[HiddenUnit]: # strongest first
     """The hidden units that vote most strongly for the predicted class. Raises `ValueError` for another model or
     picture."""
+    from mnist_steps.numpy_net import forward
     picture = _check_picture(picture)
     params = _two_layers(model)
     logits, hidden = forward(params, to_pixels(picture[None]), getattr(model, 'activation', 'relu'))

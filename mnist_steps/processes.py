@@ -68,5 +68,4 @@ def main() -> None:
     runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)
 
 # %% ../nbs/reference/processes.ipynb #767f50d7
-#| eval: false
 if __name__ == '__main__': main()

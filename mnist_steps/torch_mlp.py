@@ -13,9 +13,20 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from .data import Batches
 from .estimator import Whole
-from .torch_train import (
-    MOST_NUMBERS, Dropout, TorchClassifier, as_tensor, generator_on, init_weights, linear_decay, one_thread,
-    pick_device, private_dropout, private_generator, train)
+from mnist_steps.torch_train import (
+    MOST_NUMBERS,
+    Dropout,
+    TorchClassifier,
+    as_tensor,
+    generator_on,
+    init_weights,
+    linear_decay,
+    one_thread,
+    pick_device,
+    private_dropout,
+    private_generator,
+    train,
+)
 
 # %% ../nbs/07_torch_mlp.ipynb #049fffe1
 class MLP(nn.Module):

@@ -1,6 +1,10 @@
 "The benchmark at a small scale: every part measures what it says, and figures survive."
 import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,8 @@ import torch
 from threadpoolctl import threadpool_info
 
 from mnist_steps import bench as B, cli
+
+STORED = Path(__file__).resolve().parents[1]/'nbs'/'bench.json'
 
 
 def blas_threads(): return {pool['num_threads'] for pool in threadpool_info() if pool['user_api'] == 'blas'}
@@ -37,6 +43,21 @@ def test_the_neighbour_leaves():
     assert neighbour.poll() is not None
 
 
+def test_the_neighbour_ends_with_whoever_started_it():
+    "Standard output of both is one pipe, and ends when neither is left"
+    code = """if True:
+        import sys
+        from mnist_steps.bench import busy_neighbour
+        with busy_neighbour():
+            print('ready', flush=True)
+            sys.stdin.read()"""
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, '-c', code], **pipes) as parent:
+        assert parent.stdout.readline() == 'ready\n'
+        parent.kill()
+        assert parent.communicate(timeout=20) == ('', None)
+
+
 def test_busy(): assert set(B.busy(rounds=1, n=640)) == {'NumPy', 'NumPy, busy', 'PyTorch', 'PyTorch, busy'}
 
 
@@ -44,7 +65,8 @@ def test_examples_are_those_of_their_authors(digits, tmp_path):
     model, loader, optimizer, scheduler, normalise = B.pytorch_example(tmp_path, digits[0])
     assert sum(p.numel() for p in model.parameters()) == 1_199_882 and type(optimizer).__name__ == 'Adadelta'
     x, y = next(iter(loader))
-    assert x.shape == (64, 1, 28, 28) and x.min() == normalise(torch.zeros(1, 1, 1)).item() and len(loader.dataset) == 1000
+    assert x.shape == (64, 1, 28, 28) and x.min() == normalise(torch.zeros(1, 1, 1)).item()
+    assert len(loader.dataset) == 1000
     rates = []
     for _ in range(2 * len(loader) + 1):
         rates.append(optimizer.param_groups[0]['lr'])
@@ -57,8 +79,9 @@ def test_examples_are_those_of_their_authors(digits, tmp_path):
 
 
 def test_race_and_goals(digits):
-    results = B.race(rounds=2, data=digits, example_epochs={'PyTorch example': 1, 'Keras example': 3}, recipes=['cnn fast'])
-    assert {name: len(r['accuracy']) for name, r in results.items()} == {'PyTorch example': 1, 'Keras example': 3, 'cnn fast': 2}
+    epochs = {'PyTorch example': 1, 'Keras example': 3}
+    results = B.race(rounds=2, data=digits, example_epochs=epochs, recipes=['cnn fast'])
+    assert {name: len(r['accuracy']) for name, r in results.items()} == epochs | {'cnn fast': 2}
     assert all(0 < a <= 1 for r in results.values() for a in r['accuracy'])
     assert math.isinf(B.seconds_to(1.01, 'cnn fast', results['cnn fast']))
     assert B.seconds_to(.05, 'Keras example', results['Keras example']) == results['Keras example']['seconds'][0]
@@ -68,7 +91,8 @@ def test_race_and_goals(digits):
 
 def test_recipes(digits):
     results = B.recipes(rounds=2, data=digits, names=['logistic default', 'numpy default', 'cnn fast'])
-    assert {name: len(r['seconds']) for name, r in results.items()} == {'logistic default': 1, 'numpy default': 2, 'cnn fast': 2}
+    trainings = {name: len(result['seconds']) for name, result in results.items()}
+    assert trainings == {'logistic default': 1, 'numpy default': 2, 'cnn fast': 2}
     header, *rows = B.PARTS['recipes'].rows(results)
     assert [len(row) for row in rows] == [len(header)] * 3
 
@@ -99,6 +123,29 @@ def test_a_file_of_something_else_stays_as_it_is(tmp_path, content, capsys):
     path.write_text(content)
     assert cli.main(['bench', '--parts', 'start', '--add-to', str(path)]) == 1
     assert path.read_text() == content and 'something other' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such files')
+@pytest.mark.parametrize('name, kind', [
+    ('/dev/full', 'a device'), ('/dev/zero', 'a device'), ('pipe', 'a named pipe'), ('.', 'a folder')])
+def test_what_is_no_file_is_refused_at_once(name, kind, tmp_path, monkeypatch):
+    "/dev/full and /dev/zero can be read for ever, and nobody may ever write to a pipe"
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo('pipe')
+    with pytest.raises(ValueError, match=f'is {kind}, and figures are kept in a file'): B.read_report(name)
+    with pytest.raises(OSError, match=f'is {kind}, and only a file can be written'): B.write_report({}, name)
+    with pytest.raises(OSError, match=f'is {kind}'): B.bench(['start'], add_to=name)
+    assert [path.name for path in tmp_path.iterdir()] == ['pipe']
+
+
+def test_figures_that_are_not_there():
+    with pytest.raises(FileNotFoundError): B.read_report('no/such/file')
+
+
+def test_the_stored_figures_can_be_read():
+    report = B.read_report(STORED)
+    assert set(report) == set(B.PARTS)
+    for name in report: assert f'{name}\n\n' in str(report) and name in report._repr_markdown_()
 
 
 def test_bad_words(capsys):

@@ -7,8 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from mnist_steps import data
 from mnist_steps.data import Batches, Digits, load_digits_dir, load_mnist, one_hot, to_pixels

@@ -8,12 +8,12 @@ import pytest
 from mnist_steps.cnn import ConvNet
 from mnist_steps.data import Digits
 from mnist_steps.explain import SURE, feature_maps, hidden_votes, is_sure, nearest, occlusion_map, template_votes
-from mnist_steps.logistic import logistic_regression
+from mnist_steps.logistic import LogisticRegression
 from mnist_steps.numpy_net import NumpyNet
 from mnist_steps.torch_mlp import TorchMLP
 
 MAKE = {
-    'logistic': lambda: logistic_regression(max_iter=500),
+    'logistic': lambda: LogisticRegression(max_iter=500),
     'numpy': lambda: NumpyNet(hidden=16, epochs=3),
     'torch': lambda: TorchMLP(hidden=16, epochs=3),
     'cnn': lambda: ConvNet(channels=(4, 8, 8), epochs=4, batch_size=64, max_shift=0, device='cpu'),
@@ -24,7 +24,7 @@ EXPLAIN = {'template': template_votes, 'hidden': hidden_votes, 'maps': feature_m
 @pytest.fixture(scope='module')
 def rungs(digits):
     train, _ = digits
-    return {name: make().fit(train.images, train.labels) for name, make in MAKE.items()}
+    return {name: make().fit(train) for name, make in MAKE.items()}
 
 
 @pytest.fixture(scope='module')
@@ -35,7 +35,7 @@ def threes_and_eights(digits):
 
 @pytest.fixture(scope='module')
 def two_classes(threes_and_eights):
-    return {name: make().fit(threes_and_eights.images, threes_and_eights.labels) for name, make in MAKE.items()}
+    return {name: make().fit(threes_and_eights) for name, make in MAKE.items()}
 
 
 def log_odds(model, picture, column):
@@ -47,7 +47,8 @@ def log_odds(model, picture, column):
 @pytest.mark.parametrize('name', MAKE)
 def test_occlusion_is_what_it_says(name, trained, request, digits):
     "Each value is the fall of the log-odds when that patch is erased, at the border too."
-    model, picture = request.getfixturevalue(trained)[name], digits[1].images[0].copy()
+    model = request.getfixturevalue(trained)[name]
+    picture = digits[1].images[0].copy()
     picture[0, 0] = picture[27, 27] = 255
     column = model.predict_proba(picture[None])[0].argmax()
     falls = occlusion_map(model, picture)
@@ -71,26 +72,31 @@ def test_occlusion_of_extremes(name, rungs):
 
 def test_occlusion_survives_certainty(two_classes, threes_and_eights):
     "Where a float32 probability is 1, falls are what they would be in exact arithmetic."
-    picture, soft = threes_and_eights.images[0], two_classes['numpy']
-    net = NumpyNet(hidden=16).set_state({**soft.params_, 'w2': 40*soft.params_['w2'], 'b2': 40*soft.params_['b2']}, soft.classes_, 784)
+    picture = threes_and_eights.images[0]
+    soft = two_classes['numpy']
+    state = soft.get_state()
+    for name in 'w2', 'b2': state[name] *= 40
+    net = NumpyNet(hidden=16).set_state(state, soft.classes_, 784)
     assert net.predict_proba(picture[None]).max() == 1
     np.testing.assert_allclose(occlusion_map(net, picture), 40*occlusion_map(soft, picture), rtol=1e-3, atol=1e-3)
 
 
 def test_two_class_logistic_survives_certainty(threes_and_eights):
     "scikit-learn computes the second probability as 1 - p."
-    model = MAKE['logistic']().fit(threes_and_eights.images, threes_and_eights.labels)
+    model = MAKE['logistic']().fit(threes_and_eights)
     picture = threes_and_eights.images[threes_and_eights.labels == 8][0]
     soft = occlusion_map(model, picture)
-    factor = 24/model.decision_function(picture[None])[0]
-    model[-1].coef_, model[-1].intercept_ = factor*model[-1].coef_, factor*model[-1].intercept_
+    factor = 24/log_odds(model, picture, 1)
+    state = {name: factor*array for name, array in model.get_state().items()}
+    model.set_state(state, model.classes_, 784)
     assert factor > 1 and model.predict_proba(picture[None].astype(np.float32).reshape(1, 784)/255).max() > 1 - 1e-7
     np.testing.assert_allclose(occlusion_map(model, picture), factor*soft, rtol=1e-3, atol=1e-3)
 
 
 def test_explanations_leave_everything_as_it_was(rungs, digits):
     picture = digits[1].images[0].copy()
-    before, kept = {name: model.predict_proba(picture[None]) for name, model in rungs.items()}, picture.copy()
+    before = {name: model.predict_proba(picture[None]) for name, model in rungs.items()}
+    kept = picture.copy()
     rungs['cnn'].module_.train() # as after a training
     template_votes(rungs['logistic'], picture)[:] = 0
     for name in ('numpy', 'torch'): hidden_votes(rungs[name], picture)
@@ -110,17 +116,19 @@ def test_read_only_and_strided_pictures(rungs, digits):
 
 
 def test_template_votes_of_two_classes(two_classes, digits):
-    model, picture = two_classes['logistic'], digits[1].images[0]
+    model = two_classes['logistic']
+    picture = digits[1].images[0]
     votes = template_votes(model, picture)
     assert votes.shape == (2, 28, 28)
     np.testing.assert_allclose(votes[0], -votes[1], atol=1e-7)
-    decision = model.decision_function(picture[None])[0]
-    assert 2*votes[1].sum() + model[-1].intercept_[0] == pytest.approx(decision, abs=1e-4)
+    decision = log_odds(model, picture, 1)
+    assert 2*votes[1].sum() + model.get_state()['intercept'][0] == pytest.approx(decision, abs=1e-4)
 
 
 @pytest.mark.parametrize('name', ['numpy', 'torch'])
 def test_hidden_votes_of_two_classes(name, two_classes, digits):
-    model, picture = two_classes[name], digits[1].images[0]
+    model = two_classes[name]
+    picture = digits[1].images[0]
     units = hidden_votes(model, picture, n=100)
     assert sorted(u.unit for u in units) == list(range(16))
     assert [u.vote for u in units] == sorted((u.vote for u in units), reverse=True)
@@ -132,7 +140,7 @@ def test_hidden_votes_of_two_classes(name, two_classes, digits):
 
 def test_hidden_votes_of_a_sigmoid_net(digits):
     train, test = digits
-    net = NumpyNet(hidden=8, activation='sigmoid', epochs=1).fit(train.images, train.labels)
+    net = NumpyNet(hidden=8, activation='sigmoid', epochs=1).fit(train)
     units = hidden_votes(net, test.images[0], n=8)
     assert all(0 < u.activation < 1 for u in units)
     z = {u.unit: (u.weights*(test.images[0]/255)).sum() + net.params_['b1'][u.unit] for u in units}
@@ -147,23 +155,28 @@ def test_feature_maps_of_other_channels(block, shape, rungs, digits):
 
 @pytest.mark.parametrize('block', [-1, 3, .5, '0', None])
 def test_feature_maps_of_no_block(block, rungs, digits):
-    with pytest.raises(ValueError, match='block: expected an integer from 0 to 2'): feature_maps(rungs['cnn'], digits[1].images[0], block)
+    with pytest.raises(ValueError, match='block: expected an integer from 0 to 2'):
+        feature_maps(rungs['cnn'], digits[1].images[0], block)
 
 
 @pytest.mark.parametrize('bad', [
-    np.zeros((28, 28)), np.zeros((28, 28), np.int64), np.zeros((28, 28), bool), np.zeros((1, 28, 28), np.uint8), np.zeros(784, np.uint8),
-    np.zeros((8, 8), np.uint8), np.zeros((28, 28, 4), np.uint8), None, 'seven'], ids=lambda b: f'{np.asarray(b).dtype}{np.shape(b)}')
+    np.zeros((28, 28)), np.zeros((28, 28), np.int64), np.zeros((28, 28), bool), np.zeros((1, 28, 28), np.uint8),
+    np.zeros(784, np.uint8), np.zeros((8, 8), np.uint8), np.zeros((28, 28, 4), np.uint8), None, 'seven'],
+    ids=lambda bad: f'{np.asarray(bad).dtype}{np.shape(bad)}')
 def test_bad_pictures(bad, rungs, digits):
-    calls = [lambda: template_votes(rungs['logistic'], bad), lambda: hidden_votes(rungs['numpy'], bad), lambda: feature_maps(rungs['cnn'], bad),
-             lambda: occlusion_map(rungs['torch'], bad), lambda: nearest(bad, digits[0])]
-    for call in calls:
-        with pytest.raises(ValueError, match=r'picture: expected uint8 of shape \(28, 28\)'): call()
+    words = r'picture: expected uint8 of shape \(28, 28\)'
+    for explain, name in (
+            (template_votes, 'logistic'), (hidden_votes, 'numpy'), (feature_maps, 'cnn'), (occlusion_map, 'torch')):
+        with pytest.raises(ValueError, match=words): explain(rungs[name], bad)
+    with pytest.raises(ValueError, match=words): nearest(bad, digits[0])
 
 
-@pytest.mark.parametrize('function, fits', [('template', {'logistic'}), ('hidden', {'numpy', 'torch'}), ('maps', {'cnn'}), ('occlusion', set(MAKE))])
+@pytest.mark.parametrize('function, fits', [
+    ('template', {'logistic'}), ('hidden', {'numpy', 'torch'}), ('maps', {'cnn'}), ('occlusion', set(MAKE))])
 @pytest.mark.parametrize('name', MAKE)
 def test_which_function_explains_which_rung(function, fits, name, rungs, digits):
-    explain, picture = EXPLAIN[function], digits[1].images[0]
+    explain = EXPLAIN[function]
+    picture = digits[1].images[0]
     if name in fits: explain(rungs[name], picture)
     else:
         with pytest.raises(ValueError, match='model: expected .* trained on 28 x 28'): explain(rungs[name], picture)
@@ -180,7 +193,8 @@ def test_rungs_of_another_size(name, digits):
 
 @pytest.mark.parametrize('size', [0, -1, 2, 28, 29, 2.5, '5', None])
 def test_bad_patch(size, rungs, digits):
-    with pytest.raises(ValueError, match='size: expected an odd number'): occlusion_map(rungs['numpy'], digits[1].images[0], size)
+    with pytest.raises(ValueError, match='size: expected an odd number'):
+        occlusion_map(rungs['numpy'], digits[1].images[0], size)
 
 
 def test_nearest_is_exact(digits):
@@ -194,7 +208,8 @@ def test_nearest_on_few_digits_and_many(digits):
     train, test = digits
     assert sorted(nearest(test.images[0], train[:3], n=5)) == [0, 1, 2]
     assert len(nearest(test.images[0], train[:0])) == 0
-    many = Digits(np.concatenate([train.images, test.images, train.images]), np.zeros(2500, np.int64)) # three chunks, the last one short
+    images = np.concatenate([train.images, test.images, train.images]) # three chunks, the last one short
+    many = Digits(images, np.zeros(2500, np.int64))
     assert list(nearest(train.images[7], many, n=2)) == [7, 1507]
     assert len(nearest(test.images[0], many, n=10_000)) == 2500
 
@@ -205,7 +220,9 @@ def test_bad_counts(n, rungs, digits):
     with pytest.raises(ValueError, match='n: expected'): hidden_votes(rungs['numpy'], digits[1].images[0], n)
 
 
-@pytest.mark.parametrize('bad', [np.zeros((5, 28, 28), np.uint8), None, Digits(np.zeros((3, 8, 8), np.uint8), np.arange(3))], ids=['array', 'None', 'small'])
+@pytest.mark.parametrize('bad', [
+    np.zeros((5, 28, 28), np.uint8), None, Digits(np.zeros((3, 8, 8), np.uint8), np.arange(3))],
+    ids=['array', 'None', 'small'])
 def test_nearest_among_no_digits(bad, digits):
     with pytest.raises(ValueError, match='digits: expected Digits'): nearest(digits[1].images[0], bad)
 
@@ -225,5 +242,7 @@ def test_is_sure_of_no_probabilities(bad):
 
 def test_import_is_light():
     "An app can import the module before it has loaded a framework."
-    code = "import sys, mnist_steps.explain; print([m for m in ('torch', 'sklearn', 'matplotlib', 'mnist_steps.ladder') if m in sys.modules])"
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == '[]'
+    heavy = 'torch', 'sklearn', 'matplotlib', 'mnist_steps.ladder'
+    code = f'import sys, mnist_steps.explain; print([name for name in {heavy} if name in sys.modules])'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == '[]'

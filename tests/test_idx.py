@@ -1,6 +1,5 @@
 "The IDX format: round trips of everything, broken files by the thousand, bounded memory, writes whole or not at all."
 import gzip
-import math
 import os
 import struct
 import subprocess

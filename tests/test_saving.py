@@ -20,8 +20,23 @@ from sklearn.pipeline import Pipeline
 from mnist_steps.logistic import LogisticRegression
 from mnist_steps.numpy_net import NumpyNet
 from mnist_steps.rungs import (
-    FORMAT_VERSION, MAX_HEADER, PRETRAINED, RUNGS, RungFileError, find_rung, from_json, load, load_pretrained, n_parameters,
-    pretrained_file, read_rung_file, rung_digest, rung_name, save, to_json)
+    FORMAT_VERSION,
+    MAX_HEADER,
+    PRETRAINED,
+    RUNGS,
+    RungFileError,
+    find_rung,
+    from_json,
+    load,
+    load_pretrained,
+    n_parameters,
+    pretrained_file,
+    read_rung_file,
+    rung_digest,
+    rung_name,
+    save,
+    to_json,
+)
 
 posix = pytest.mark.skipif(os.name == 'nt', reason='Windows has no such files')
 

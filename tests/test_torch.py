@@ -13,7 +13,14 @@ from mnist_steps.cnn import CNN, ConvNet, last_side, smallest_side
 from mnist_steps.torch_augment import HandwrittenDigits, add_flourishes, random_warp, random_width
 from mnist_steps.torch_mlp import MLP, TorchMLP
 from mnist_steps.torch_train import (
-    generator_on, init_weights, one_thread, own_threads, pick_device, private_generator, set_own_threads)
+    generator_on,
+    init_weights,
+    one_thread,
+    own_threads,
+    pick_device,
+    private_generator,
+    set_own_threads,
+)
 
 WAIT = 60 # seconds after which a thread that waits for another gives up
 
