@@ -10,9 +10,10 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Iterator
+from typing import BinaryIO
 
 # %% ../nbs/reference/files.ipynb #281db2ef
 try:

@@ -1,6 +1,5 @@
 "The IDX format: round trips of everything, broken files by the thousand, bounded memory, writes whole or not at all."
 import gzip
-import math
 import os
 import struct
 import subprocess
@@ -9,7 +8,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mnist_steps.idx import IDX_DTYPES, IDXError, read_idx, write_idx
