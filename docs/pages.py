@@ -28,7 +28,9 @@ def processed(path):
     nb = read_nb(path)
     exports = re.search(r'^#\|\s*default_exp\s+(\S+)', '\n'.join(cell.source for cell in nb.cells), re.M)
     APIEntry.module = module = exports and f'{PACKAGE}.{exports[1]}'
-    for cell in nb.cells: # signatures name types, too, that a module imports for type checkers only
+    # nbdev runs each exported cell: a page is no program; but its signatures name types that only checkers import
+    nb.cells = [cell for cell in nb.cells if "if __name__ == '__main__':" not in cell.source]
+    for cell in nb.cells:
         if '#| export\n' in cell.source: cell.source = cell.source.replace('if TYPE_CHECKING:', 'if True:')
     FilterDefaults()(nb)
     cells = [c for c in nb.cells if c.cell_type != 'raw' and not c.source.startswith('<!-- WARNING: THIS FILE')]

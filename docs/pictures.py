@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 from playwright.sync_api import sync_playwright
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from mnist_steps.canvas import STROKES
 from mnist_steps.cli import demo_command
@@ -21,16 +22,9 @@ from pages import cfg
 
 IMAGES = cfg.nbs_path/'images'
 SUBTITLE = 'Handwritten digits in four rungs,\nfrom a linear model to a convolutional net'
-# Counts in `runs` how often the app began to answer
-COUNT_RUNS = """
-    window.runs = 0
-    new MutationObserver(changes => {
-      for (const {target, oldValue} of changes)
-        if (target.dataset.testScriptState === 'running' && oldValue !== 'running') window.runs += 1
-    }).observe(document, {subtree: true, attributeFilter: ['data-test-script-state'], attributeOldValue: true})"""
-# It has answered since `before`, and the pictures of its answer are there
-ANSWERED = """before => window.runs > before
-    && document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
+# The app has answered everything, and the pictures of its answer are there
+READY = """
+    document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
     && !document.querySelector('[data-stale="true"]')
     && [...document.images].every(image => image.complete)"""
 
@@ -80,19 +74,24 @@ def draw(page, stroke):
     page.mouse.up()
     page.mouse.move(1, 1)
 
+def is_answer(frame):
+    "Does the server say that it has answered?"
+    message = ForwardMsg()
+    message.ParseFromString(frame)
+    return message.WhichOneof('type') == 'script_finished'
+
 def app():
     "The app after somebody drew a 5"
     with served() as url, sync_playwright() as p:
         browser = p.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox'])
         page = browser.new_page(viewport={'width': 1100, 'height': 1060}, color_scheme='light')
-        page.add_init_script(COUNT_RUNS)
-        page.goto(url)
+        with page.expect_websocket() as opened: page.goto(url)
         page.locator('canvas').last.wait_for()
-        page.wait_for_function(ANSWERED, arg=0)
+        page.wait_for_function(READY)
         for stroke in STROKES[5]:
-            before = page.evaluate('runs')
-            draw(page, stroke)
-            page.wait_for_function(ANSWERED, arg=before)
+            with opened.value.expect_event('framereceived', is_answer): draw(page, stroke)
+        page.locator('.st-key-verdict_cnn').wait_for()
+        page.wait_for_function(READY)
         page.screenshot(path=IMAGES/'app.png', animations='disabled')
         browser.close()
 

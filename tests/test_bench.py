@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mnist_steps import bench as B, cli
 
@@ -31,9 +31,10 @@ def test_nothing_to_time(rounds, repeat):
 
 
 def test_dense_leaves_threads_as_they_were():
-    before = blas_threads(), torch.get_num_threads()
-    figures = B.dense(rounds=2, n=640)
-    assert (blas_threads(), torch.get_num_threads()) == before
+    torch.set_num_threads(2) # a number that one thread, left behind, would differ from
+    with threadpool_limits(2, user_api='blas'):
+        figures = B.dense(rounds=2, n=640)
+        assert (blas_threads(), torch.get_num_threads()) == ({2}, 2)
     assert {'matrix products', 'NumPy', 'PyTorch', 'scikit-learn MLPClassifier'} < set(figures)
     assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in figures.values())
 

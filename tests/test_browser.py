@@ -10,15 +10,11 @@ import pytest
 
 from mnist_steps.canvas import STROKES
 
+ForwardMsg = pytest.importorskip('streamlit.proto.ForwardMsg_pb2').ForwardMsg
+
+SOCKETS = {} # page -> its connection to the server
 PHONE = dict(viewport={'width': 360, 'height': 740}, device_scale_factor=2, has_touch=True, is_mobile=True)
 STATE = "document.querySelector('[data-testid=\"stApp\"]')?.dataset.testScriptState"
-# Counts in `runs` how often the app began to answer
-COUNT_RUNS = """
-    window.runs = 0
-    new MutationObserver(changes => {
-      for (const {target, oldValue} of changes)
-        if (target.dataset.testScriptState === 'running' && oldValue !== 'running') window.runs += 1
-    }).observe(document, {subtree: true, attributeFilter: ['data-test-script-state'], attributeOldValue: true})"""
 # Would a press at (x, y) meet the canvas, or something that lies over it? And does it wait there with its pen?
 MEETS_CANVAS = """([x, y, pen]) => {
     let met = document.elementFromPoint(x, y)
@@ -43,12 +39,13 @@ def visit(browser, address, title=None, **context):
     page.on('console', lambda message: message.type == 'error' and complaints.append(message.text))
     page.on('pageerror', lambda error: complaints.append(str(error)))
     page.on('request', ask)
-    page.add_init_script(COUNT_RUNS)
-    page.goto(address)
+    with page.expect_websocket() as opened: page.goto(address)
+    SOCKETS[page] = opened.value
     if title: page.get_by_role('link', name=title).click()
     page.get_by_role('heading', level=3).first.wait_for()
     ready(page)
     yield page
+    del SOCKETS[page]
     errors = page.get_by_test_id('stException')
     assert errors.count() == 0, errors.first.inner_text()
     page.context.close()
@@ -63,9 +60,13 @@ def ready(page):
 @contextmanager
 def answered(page):
     "What happens inside is sent to the app; wait until it has answered"
-    before = page.evaluate('runs')
-    yield
-    page.wait_for_function(f"before => runs > before && {STATE} === 'notRunning'", arg=before)
+    def finished(frame):
+        message = ForwardMsg()
+        message.ParseFromString(frame)
+        return message.WhichOneof('type') == 'script_finished'
+    with SOCKETS[page].expect_event('framereceived', finished, timeout=60_000): yield
+    ready(page)
+    page.evaluate('new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
 
 
 def sheet(page):

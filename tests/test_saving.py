@@ -1,4 +1,4 @@
-"Files that can be trusted: what is saved comes back to the last bit, types included, and nothing else comes back at all."
+"Files that can be trusted: what is saved comes back to the last bit, types included, and nothing else comes back."
 import json
 import os
 import pickle
@@ -73,7 +73,9 @@ def saved(trained, tmp_path_factory):
 
 def params_of(model):
     "Hyperparameters with their types, those inside lists and tuples too; the device is the machine's"
-    def typed(value): return [type(value), *map(typed, value)] if isinstance(value, (list, tuple)) else [type(value), repr(value)]
+    def typed(value):
+        if isinstance(value, (list, tuple)): return [type(value), *map(typed, value)]
+        return [type(value), repr(value)]
     return {name: typed(value) for name, value in model.get_params().items() if name != 'device'}
 
 
@@ -138,11 +140,12 @@ def test_nan_as_json():
 
 
 @pytest.mark.parametrize('text', [
-    '', '{', '{}', '[1,]', 'nan', 'NaN', '[Infinity]', '1e999', '{"a": 1}', '{"tuple": 1}', '{"tuple": "ab"}', '{"tuple": [1], "x": 1}',
-    '{"tuple": [1], "tuple": [1]}', '{"numpy.int8": 128}', '{"numpy.int8": 1.0}', '{"numpy.int8": true}', '{"numpy.bool": 1}',
-    '{"numpy.float16": 1e10}', '{"numpy.float32": 0.1}', '{"numpy.int64": [1, 2]}', '{"numpy.object": 1}', '{"int64": 1}',
-    '{"numpy.str": 1}', '{"float": "1"}', '{"float": 1}', '{"float": "x"}', '[' * 300 + ']' * 300 + ']', '[' * 10**6, '{"a":' * 10**5,
-    '1' * 10**5, '{"numpy.int64": {"numpy.int64": 1}}'])
+    '', '{', '{}', '[1,]', 'nan', 'NaN', '[Infinity]', '1e999', '{"a": 1}', '{"tuple": 1}', '{"tuple": "ab"}',
+    '{"tuple": [1], "x": 1}', '{"tuple": [1], "tuple": [1]}', '{"numpy.int8": 128}', '{"numpy.int8": 1.0}',
+    '{"numpy.int8": true}', '{"numpy.bool": 1}', '{"numpy.float16": 1e10}', '{"numpy.float32": 0.1}',
+    '{"numpy.int64": [1, 2]}', '{"numpy.object": 1}', '{"int64": 1}', '{"numpy.str": 1}', '{"float": "1"}',
+    '{"float": 1}', '{"float": "x"}', '[' * 300 + ']' * 300 + ']', '[' * 10**6, '{"a":' * 10**5, '1' * 10**5,
+    '{"numpy.int64": {"numpy.int64": 1}}'], ids=lambda text: text[:30])
 def test_other_json_is_refused(text):
     with pytest.raises(ValueError): from_json(text)
 
@@ -160,7 +163,8 @@ def test_a_device_is_never_kept(few, tmp_path, name):
 
 @pytest.mark.parametrize('name', RUNGS)
 @pytest.mark.parametrize('name_of', [
-    lambda y: np.where(y > 4, 'high', 'low'), lambda y: np.array([f'digit {i}' for i in y]), lambda y: y.astype(np.uint8),
+    lambda y: np.where(y > 4, 'high', 'low'), lambda y: np.array([f'digit {i}' for i in y]),
+    lambda y: y.astype(np.uint8),
     lambda y: (y - 5).astype(np.int16), lambda y: y > 4, lambda y: y.astype(np.float64), lambda y: y % 2],
     ids=['two words', 'ten words', 'uint8', 'int16', 'bool', 'float64', 'two numbers'])
 @pytest.mark.filterwarnings('ignore::sklearn.exceptions.ConvergenceWarning', 'ignore:lbfgs failed')
@@ -199,8 +203,9 @@ def test_only_the_classes_of_the_ladder_are_rungs(trained, few, tmp_path):
     class Foreign(NumpyNet): pass
     Foreign.__name__ = Foreign.__qualname__ = 'NumpyNet'
     Foreign.__module__ = NumpyNet.__module__
-    pipeline = Pipeline([('logistic', Sklearns(max_iter=50))]).fit(few.pixels(), few.labels)
-    for model in (pipeline, Heir().fit(few), Foreign(hidden=4, epochs=1).fit(few), pipeline[0], object(), NumpyNet, None):
+    pipeline = Pipeline([('logistic', Sklearns(tol=.1))]).fit(few.pixels(), few.labels)
+    foreign = Foreign(hidden=4, epochs=1).fit(few)
+    for model in (pipeline, pipeline[0], Heir().fit(few), foreign, object(), NumpyNet, None):
         with pytest.raises(ValueError, match='is not a rung of the ladder'): rung_name(model)
         with pytest.raises(ValueError, match='is not a rung of the ladder'): save(model, tmp_path/'rung')
     assert not list(tmp_path.iterdir())
@@ -210,7 +215,8 @@ def fitted(few, **params): return NumpyNet(hidden=4, epochs=1, **params).fit(few
 
 
 @pytest.mark.parametrize('spoil, message', [
-    (lambda few: fitted(few, random_state=np.random.default_rng(0)), 'random_state=Generator.*no place in a file.*set_params'),
+    (lambda few: fitted(few, random_state=np.random.default_rng(0)),
+     'random_state=Generator.*no place in a file.*set_params'),
     (lambda few: fitted(few).set_params(hidden=5), r'w1: expected F32 or F64 \[784, 5\], found F32 \[784, 4\]'),
     (lambda few: fitted(few).set_params(activation='step'), 'choose from relu, sigmoid'),
     (lambda few: fitted(few).set_params(momentum=object()), 'momentum=<object.*no place in a file'),
@@ -230,7 +236,8 @@ def test_untrained_diverged_and_talkative(few, trained, tmp_path):
     state['b2'][3] = np.nan
     broken = NumpyNet(hidden=4, epochs=1).set_state(state, model.classes_, 784)
     with pytest.raises(ValueError, match='b2 has numbers that are not finite'): save(broken, tmp_path/'rung')
-    with pytest.raises(ValueError, match='keeps rung, sha256. Choose another name'): save(model, tmp_path/'rung', sha256=1, rung=2)
+    with pytest.raises(ValueError, match='keeps rung, sha256. Choose another name'):
+        save(model, tmp_path/'rung', sha256=1, rung=2)
     with pytest.raises(ValueError, match='facts are too long'): save(model, tmp_path/'rung', story='x' * MAX_HEADER)
     assert not list(tmp_path.iterdir())
 
@@ -320,6 +327,8 @@ def meta(**changes):
     return change
 
 
+DEEP = json.loads('[' * 400 + ']' * 400)
+
 HOSTILE = { # what is wrong -> (a function that makes the bytes from the files by rung, what the error says)
     'zero bytes': (lambda f: b'', 'no safetensors'),
     'seven bytes': (lambda f: b'1234567', 'no safetensors'),
@@ -340,10 +349,11 @@ HOSTILE = { # what is wrong -> (a function that makes the bytes from the files b
     'an array is a number': (lambda f: with_header(f['numpy'], lambda h: h.update(w1=1)), 'makes no sense'),
     'no shape': (lambda f: with_header(f['numpy'], lambda h: h['w1'].pop('shape')), 'makes no sense'),
     'no place': (lambda f: with_header(f['numpy'], lambda h: h['w1'].pop('data_offsets')), 'no safetensors'),
-    'places overlap': (lambda f: with_header(f['numpy'], lambda h: h['b1'].update(h['w1'], shape=[4])), 'no safetensors'),
+    'places overlap': (
+        lambda f: with_header(f['numpy'], lambda h: h['b1'].update(h['w1'], shape=[4])), 'no safetensors'),
     'shape is text': (lambda f: with_header(f['numpy'], lambda h: h['w1'].update(shape='a' * 999)), 'w1: expected'),
     'type is a list': (lambda f: with_header(f['numpy'], lambda h: h['w1'].update(dtype=[[]])), 'w1: expected'),
-    'shape is deep': (lambda f: with_header(f['numpy'], lambda h: h['w1'].update(shape=json.loads('[' * 400 + ']' * 400))), 'w1: expected'),
+    'shape is deep': (lambda f: with_header(f['numpy'], lambda h: h['w1'].update(shape=DEEP)), 'w1: expected'),
     'negative shape': (lambda f: with_header(f['numpy'], lambda h: h['w1'].update(shape=[-784, -4])), 'w1: expected'),
     'FP8': (lambda f: with_header(f['torch'], of_type('F8_E4M3', 1)), 'expected F32 or F64'),
     'BF16': (lambda f: with_header(f['torch'], of_type('BF16', 2)), 'expected F32 or F64'),
@@ -365,10 +375,11 @@ HOSTILE = { # what is wrong -> (a function that makes the bytes from the files b
     'a missing parameter': (lambda f: resigned(f['numpy'], params='{"hidden": 4}'), 'expected the hyperparameters'),
     'parameters are a list': (lambda f: resigned(f['numpy'], params='[]'), 'expected the hyperparameters'),
     'parameters are deep': (lambda f: resigned(f['numpy'], params='[' * 400_000), 'nested too deeply'),
-    'a parameter is deep': (lambda f: with_params(f['numpy'], hidden=json.loads('[' * 400 + ']' * 400)), 'out of bounds'),
+    'a parameter is deep': (lambda f: with_params(f['numpy'], hidden=DEEP), 'does not fit'),
     'a parameter twice': (lambda f: resigned(f['numpy'], params='{"hidden": 4, "hidden": 4}'), 'name twice'),
     'unknown tag': (lambda f: with_params(f['numpy'], hidden={'object': 4}), 'not as mnist-steps writes'),
-    'no finite rate': (lambda f: with_params(f['numpy'], learning_rate={'float': 'nan'}), 'learning_rate=nan is out of'),
+    'no finite rate': (
+        lambda f: with_params(f['numpy'], learning_rate={'float': 'nan'}), 'learning_rate=nan is out of'),
     'a million units': (lambda f: with_params(f['numpy'], hidden=10**6), r'\[784, 1000000\], found F32 \[784, 4\]'),
     'a million units in PyTorch': (lambda f: with_params(f['torch'], hidden=10**6), 'does not fit'),
     'endless units': (lambda f: with_params(f['torch'], hidden=10**400), 'does not fit'),
@@ -387,9 +398,12 @@ HOSTILE = { # what is wrong -> (a function that makes the bytes from the files b
     'one class': (lambda f: resigned(f['numpy'], classes='{"int64": [0]}'), 'no two or more distinct classes'),
     'no list of classes': (lambda f: resigned(f['numpy'], classes='{"int64": 3}'), 'no two or more distinct classes'),
     'classes in a table': (lambda f: resigned(f['numpy'], classes='{"int64": [[0, 1], [2, 3]]}'), 'distinct classes'),
-    'a class twice': (lambda f: resigned(f['numpy'], classes='{"int64": [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]}'), 'distinct classes'),
-    'classes in disorder': (lambda f: resigned(f['numpy'], classes='{"int64": [1, 0, 2, 3, 4, 5, 6, 7, 8, 9]}'), 'in order'),
-    'huge classes': (lambda f: resigned(f['numpy'], classes=json.dumps({'str': ['x' * 300_000, *'a' * 50_000]})), 'distinct'),
+    'a class twice': (
+        lambda f: resigned(f['numpy'], classes='{"int64": [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]}'), 'distinct classes'),
+    'classes in disorder': (
+        lambda f: resigned(f['numpy'], classes='{"int64": [1, 0, 2, 3, 4, 5, 6, 7, 8, 9]}'), 'in order'),
+    'huge classes': (
+        lambda f: resigned(f['numpy'], classes=json.dumps({'str': ['x' * 300_000, *'a' * 50_000]})), 'distinct'),
     'classes of objects': (lambda f: resigned(f['numpy'], classes='{"object": [0, 1]}'), 'distinct classes'),
     'endless pixels': (lambda f: resigned(f['numpy'], n_features=str(10**400)), 'no number of features'),
     'many pixels': (lambda f: resigned(f['numpy'], n_features='999999999'), 'does not fit'),
@@ -400,13 +414,16 @@ HOSTILE = { # what is wrong -> (a function that makes the bytes from the files b
     'no square': (lambda f: resigned(f['cnn'], n_features='783'), 'square images'),
     'no scale': (lambda f: resigned(f['numpy'], scale='[0.0, NaN, 1.0]'), 'NaN'),
     'half a scale': (lambda f: resigned(f['numpy'], scale='[0.0, 1.0]'), 'no scale of features'),
-    'a missing array': (lambda f: resigned(f['numpy'], {'w1': np.zeros((784, 4), np.float32)}), 'expected the arrays b1, b2, w1, w2'),
+    'a missing array': (
+        lambda f: resigned(f['numpy'], {'w1': np.zeros((784, 4), np.float32)}), 'expected the arrays b1, b2, w1, w2'),
     'one array more': (lambda f: changed(f['numpy'], w3=np.zeros(3, np.float32)), 'found b1, b2, w1, w2, w3'),
     'a transposed array': (lambda f: changed(f['numpy'], w1=np.zeros((4, 784), np.float32)), 'w1: expected'),
     'an array of integers': (lambda f: changed(f['numpy'], b1=np.zeros(4, np.int64)), 'b1: expected F32 or F64'),
-    'a count with a fraction': (lambda f: changed(f['cnn'], **{'blocks.0.2.num_batches_tracked': np.array(3, np.float32)}), 'expected I64'),
+    'a count with a fraction': (
+        lambda f: changed(f['cnn'], **{'blocks.0.2.num_batches_tracked': np.array(3, np.float32)}), 'expected I64'),
     'two kinds of floats': (lambda f: changed(f['numpy'], b1=np.zeros(4)), 'two types of floats'),
-    'not finite': (lambda f: changed(f['numpy'], b1=np.array([1, 2, np.nan, 4], np.float32)), 'b1 has numbers that are not finite'),
+    'not finite': (
+        lambda f: changed(f['numpy'], b1=np.array([1, 2, np.nan, 4], np.float32)), 'b1 has numbers that are not fin'),
     'infinite': (lambda f: changed(f['torch'], **{'output.bias': np.full(10, -np.inf, np.float32)}), 'not finite'),
     'one byte less': (lambda f: f['numpy'].read_bytes()[:-1], 'truncated'),
     'one byte more': (lambda f: f['numpy'].read_bytes() + b'\0', 'truncated or damaged'),
@@ -438,7 +455,8 @@ for path in sys.argv[1:]:
     except RungFileError: pass
     else: sys.exit(f'{path} was loaded')
     seconds = time.process_time() - start
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (2**20 if sys.platform == 'darwin' else 2**10)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    grown /= 2**20 if sys.platform == 'darwin' else 2**10
     if seconds > 1 or grown > 100: sys.exit(f'{path} took {seconds} s and {grown} MB')
 '''
 
@@ -495,15 +513,20 @@ def test_any_program_can_read_the_file(trained, saved):
 # Mutations by the thousand
 
 NASTY = [
-    None, True, False, 0, 1, 2, 3, 4, 27, 28, -1, 10**6, 10**9, 2**31, 2**63, 10**20, 10**400, .5, -.5, 0., 1e-300, 1e308, 'x', '', 'relu',
-    'sigmoid', 'cuda', [], [1], [4], [1] * 40, [2, 3, 4], [10**9], ['x'], {}, {'tuple': []}, {'tuple': [2, 3, 4]}, {'tuple': [1] * 12},
-    {'tuple': [1] * 10**4}, {'tuple': ['x']}, {'numpy.int64': 4}, {'numpy.int64': 2**62}, {'numpy.int8': 300}, {'numpy.float32': .5},
-    {'numpy.float16': {'float': 'nan'}}, {'numpy.bool': True}, {'numpy.str': 'relu'}, {'float': 'inf'}, {'float': 'nan'}, {'float': 1},
-    {'numpy.str': 3}, [[[[]]]], {'tuple': {'tuple': []}}]
-TEXTS = ['', '0', '1', '4', '49', '784', '785', '1e3', '-1', '999999999', '10000000000', 'null', 'true', '[]', '{}', '[[]]', 'x' * 1000, '\0',
-         '[0.0, 1.0, 0.8]', '[-1.0, 1e300, 0.0]', '[0, 1, 1]', '[1e999, 0.0, 0.0]', '{"int64": [0, 1]}', '{"bool": [false, true]}',
-         '{"str": ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]}', '{"float64": [0.5, 1e999]}', '{"int64": [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]}',
-         '{"uint8": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}', '{"uint8": [0, 256]}', 'logistic', 'numpy', 'torch', 'cnn', '[' * 10**5]
+    None, True, False, 0, 1, 2, 3, 4, 27, 28, -1, 10**6, 10**9, 2**31, 2**63, 10**20, 10**400, .5, -.5, 0., 1e-300,
+    1e308, 'x', '', 'relu', 'sigmoid', 'cuda', [], [1], [4], [1] * 40, [2, 3, 4], [10**9], ['x'], {}, {'tuple': []},
+    {'tuple': [2, 3, 4]}, {'tuple': [1] * 12}, {'tuple': [1] * 10**4}, {'tuple': ['x']}, {'numpy.int64': 4},
+    {'numpy.int64': 2**62}, {'numpy.int8': 300}, {'numpy.float32': .5}, {'numpy.float16': {'float': 'nan'}},
+    {'numpy.bool': True}, {'numpy.str': 'relu'}, {'float': 'inf'}, {'float': 'nan'}, {'float': 1}, {'numpy.str': 3},
+    [[[[]]]], {'tuple': {'tuple': []}}]
+TEXTS = [
+    '', '0', '1', '4', '49', '784', '785', '1e3', '-1', '999999999', '10000000000', 'null', 'true', '[]', '{}', '[[]]',
+    'x' * 1000, '\0', '[0.0, 1.0, 0.8]', '[-1.0, 1e300, 0.0]', '[0, 1, 1]', '[1e999, 0.0, 0.0]', '{"int64": [0, 1]}',
+    '{"bool": [false, true]}', '{"str": ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]}',
+    '{"float64": [0.5, 1e999]}', '{"int64": [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]}',
+    '{"uint8": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}', '{"uint8": [0, 256]}', 'logistic', 'numpy', 'torch', 'cnn',
+    '[' * 10**5]
+KEYS = ['params', 'classes', 'n_features', 'scale', 'rung', 'format', 'format_version', 'libraries', 'version', 'x']
 
 
 def spoiled(data, rng):
@@ -527,12 +550,14 @@ def spoiled(data, rng):
     return bytes(data)
 
 
+@np.errstate(all='ignore') # numbers too large for another type
 def forged(arrays, metadata, rng):
     "A file with something else in it, and the right digest"
     arrays = {name: array.copy() for name, array in arrays.items()}
     metadata = dict(metadata)
     for _ in range(rng.choice([1, 1, 2, 3])):
-        edit = rng.choice(['param', 'param', 'param', 'text', 'text', 'character', 'array', 'array', 'value', 'name'])
+        edit = rng.choice(
+            ['param', 'param', 'param', 'text', 'text', 'character', 'array', 'array', 'value', 'name'])
         if edit == 'param':
             try: params = dict(json.loads(metadata['params']))
             except (KeyError, TypeError, ValueError, RecursionError): params = {}
@@ -541,7 +566,7 @@ def forged(arrays, metadata, rng):
             else: params[name] = rng.choice(NASTY)
             metadata['params'] = json.dumps(params)
         elif edit == 'text':
-            name = rng.choice(['params', 'classes', 'n_features', 'scale', 'rung', 'format', 'format_version', 'libraries', 'version', 'x'])
+            name = rng.choice(KEYS)
             if rng.random() < .2: metadata.pop(name, None)
             else: metadata[name] = rng.choice(TEXTS)
         elif edit == 'character':
@@ -553,21 +578,21 @@ def forged(arrays, metadata, rng):
             name = rng.choice(sorted(arrays))
             array = arrays[name]
             if edit == 'value' and array.size and array.dtype.kind == 'f':
-                array.reshape(-1)[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, -np.inf, 1e30, -1e38, 0, 1e-45])
+                place = rng.randrange(array.size)
+                array.reshape(-1)[place] = rng.choice([np.nan, np.inf, -np.inf, 1e30, -1e38, 0, 1e-45])
             elif edit == 'name': arrays[rng.choice([name + 'x', 'w1', 'coef', 'hidden.weight'])] = arrays.pop(name)
             elif edit == 'array':
                 arrays[name] = np.ascontiguousarray(rng.choice([
-                    lambda: array.astype(np.float64), lambda: array.astype(np.float16), lambda: array.astype(np.int64), lambda: array.T,
-                    lambda: array.reshape(-1), lambda: array[None], lambda: array[..., :1] if array.ndim else array,
-                    lambda: np.zeros((0,)), lambda: array.astype(bool), lambda: np.zeros(1, np.uint8)])())
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        metadata['sha256'] = rung_digest(arrays, metadata)
+                    lambda: array.astype(np.float64), lambda: array.astype(np.float16),
+                    lambda: array.astype(np.int64), lambda: array.T, lambda: array.reshape(-1), lambda: array[None],
+                    lambda: array[..., :1] if array.ndim else array, lambda: np.zeros((0,)),
+                    lambda: array.astype(bool), lambda: np.zeros(1, np.uint8)])())
+    metadata['sha256'] = rung_digest(arrays, metadata)
     return safetensors.numpy.save(arrays, metadata)
 
 
 def try_mutations(path, model, digits, n, seed, folder):
-    "How many of `n` mutations were loaded, of damaged and of forged ones; asserts that each is right or refused in a second"
+    "How many of `n` mutations were loaded, by kind; asserts that each is right, or refused within a second"
     rng = random.Random(seed)
     content = path.read_bytes()
     arrays, metadata = read_rung_file(path)
@@ -586,12 +611,13 @@ def try_mutations(path, model, digits, n, seed, folder):
         n_loaded[kind] += 1
         if kind == 'damaged': assert_same(loaded, model, digits[:2])
         else:
-            try: proba = loaded.predict_proba(images)
-            except ValueError as e: assert any(words in str(e) for words in ('no probabilities', 'expecting', 'learned from features'))
-            else:
-                assert proba.shape == (2, len(loaded.classes_))
-                np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
-            assert loaded.predict(np.zeros((1, loaded.n_features_in_), np.float32)).shape == (1,)
+            for x in (images, np.zeros((2, loaded.n_features_in_), np.float32)):
+                try: proba = loaded.predict_proba(x)
+                except ValueError as e:
+                    assert any(words in str(e) for words in ('no probabilities', 'expecting', 'learned from features'))
+                else:
+                    assert proba.shape == (2, len(loaded.classes_))
+                    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
     return n_loaded
 
 

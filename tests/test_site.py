@@ -115,7 +115,8 @@ def test_every_picture_is_described(site):
 
 def test_no_address_in_memory(site):
     "Whoever builds the site twice gets the same pages"
-    assert [path.name for path, page in site.items() if re.search(r'[ >]at(</span> <span class="pre">| )0x', page.text)] == []
+    address = r'[ >]at(</span> <span class="pre">| )0x'
+    assert [path.name for path, page in site.items() if re.search(address, page.text)] == []
 
 
 def test_size(folder):
