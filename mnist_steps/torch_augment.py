@@ -50,8 +50,8 @@ class AugmentedDigits(Dataset):
 # %% ../nbs/lessons/06_other_hands.ipynb #eb8162a5
 def one_each(
     images: torch.Tensor, # (n, ...): how many numbers, and on which device
-    low: float,
-    high: float,
+    low: float, # least possible number
+    high: float, # largest, which is never reached
     generator: torch.Generator | None = None, # on the device of `images`; None: PyTorch's own
 ) -> torch.Tensor: # (n,) float32, uniform from `low` to `high`
     "A random number for each image."

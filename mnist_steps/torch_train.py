@@ -194,7 +194,7 @@ class TorchClassifier(Classifier):
 
     def state_shapes(self,
         n_features: int, # pixels of an image
-        n_classes: int,
+        n_classes: int, # how many classes there are
     ) -> dict: # name -> (shape, 'f' for floats or 'i' for integers)
         "Shapes of what `get_state()` gives. `ValueError` if the net can't take such images, or would be too large."
         tensors = {}
