@@ -5,9 +5,9 @@ Each name below is fetched from its module when it is first used, so the import 
 __version__ = "0.1.0"
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING: # for type checkers and completion
+TYPE_CHECKING = False # type checkers take it for True; so nothing of `typing` is needed at run time
+if TYPE_CHECKING:
     from .cnn import ConvNet
     from .data import Digits, load_digits_dir, load_mnist
     from .ladder import climb
