@@ -20,7 +20,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync']
 GROUPS = { # tests of these files run one after the other, in one process: they share what takes long to make
-    'test_browser.py': 'app', 'test_load.py': 'app', 'test_packaging.py': 'packaging', 'test_site.py': 'site'}
+    'test_site.py': 'site', 'test_browser.py': 'app', 'test_load.py': 'app', 'test_packaging.py': 'packaging'}
+FIRST = list(GROUPS) # the longest begin, so that in the end no process works on alone
 
 LONG = ('test_background.py', 'test_bench.py', 'test_cli.py', 'test_demo.py', 'test_load.py', 'test_site.py')
 
@@ -41,6 +42,7 @@ def pytest_configure():
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     "Keep together what shares a server, mark what needs a browser, and leave slow tests out unless they are asked for"
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
     for item in items:
         if item.path.name in GROUPS: item.add_marker(pytest.mark.xdist_group(GROUPS[item.path.name]))
         if item.path.name in LONG: item.add_marker('long') # nearly every test there starts programs or trains
