@@ -278,3 +278,14 @@ def test_feature_names_are_remembered(digits, name):
         warnings.simplefilter('error')
         model.predict(frame)
     with pytest.raises(ValueError, match='feature names'): model.predict(frame[columns[::-1]])
+
+
+def test_plain_params_are_numbers_of_pythons_own():
+    "Sums of NumPy's small integers overflow: 100 hidden units as uint8 made a file that nobody could load."
+    model = RUNGS['numpy'].make(hidden=np.uint8(100), learning_rate=np.float32(.5), decay=np.True_)
+    params = model.plain_params()
+    assert (type(params.hidden), type(params.learning_rate), type(params.decay)) == (int, float, bool)
+    assert params.hidden == 100 and params.activation == 'relu'
+    assert type(model.get_params()['hidden']) is np.uint8 # what somebody gave stays theirs
+    channels = RUNGS['cnn'].make(channels=(np.uint8(16), np.int64(32))).plain_params().channels
+    assert channels == (16, 32) and {type(channel) for channel in channels} == {int}
