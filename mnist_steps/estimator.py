@@ -21,8 +21,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
 
-from .data import Digits
-from .inputs import INK, Scale, as_array, check_scale, read_rows, scale_of
+from .inputs import INK, Scale, as_labels, check_scale, own_labels, read_rows, scale_of
 
 # %% ../nbs/reference/estimator.ipynb #0c83a554
 class Whole(NamedTuple):
@@ -136,7 +135,7 @@ class Configured(BaseEstimator):
     @property
     def planned_epochs(self) -> int:
         "How many epochs `fit` will report, if nobody stops it."
-        return getattr(self, 'epochs', 1)
+        return getattr(self.plain_params(), 'epochs', 1)
 
 # %% ../nbs/reference/estimator.ipynb #86e09fdb
 def check_training_data(
@@ -146,7 +145,7 @@ def check_training_data(
 ) -> tuple[np.ndarray, np.ndarray]: # rows (n, features) of float32 or float64; (n,) places of the labels in `classes_`
     "Features and class codes that are fit to train on. Raises `ValueError` if they are not."
     x, y = check_X_y(
-        read_rows(X).values, as_array(y), dtype=[np.float32, np.float64], order='C', estimator=estimator)
+        read_rows(X).values, as_labels(y), dtype=[np.float32, np.float64], order='C', estimator=estimator)
     validate_data(estimator, _named(X, x), skip_check_array=True) # remembers the number of features, and their names
     check_classification_targets(y)
     estimator.scale_ = scale_of(x)
@@ -177,7 +176,7 @@ def check_rows(
 def progress(
     epochs: int, # how many to expect
     label: str = 'training', # shown before the bar
-) -> Callable: # a function for `on_epoch`
+) -> Callable: # a function for `on_epoch`; its `close()` ends the bar of a training that stops early
     "A progress bar (tqdm) that advances with each epoch and shows its loss."
     from tqdm.auto import tqdm
     bar = tqdm(total=epochs, desc=label, unit='epoch')
@@ -185,6 +184,7 @@ def progress(
         bar.set_postfix(loss=f'{loss:.4f}', refresh=False)
         bar.update()
         if epoch == epochs: bar.close()
+    on_epoch.close = bar.close
     return on_epoch
 
 # %% ../nbs/reference/estimator.ipynb #00793b8a
@@ -207,27 +207,39 @@ def as_before_on_error(estimator): # any object
         raise
 
 # %% ../nbs/reference/estimator.ipynb #fcc0467c
-def _with_labels(X, y):
-    "Digits and their labels, which `Digits` may bring themselves."
-    if y is None and isinstance(X, Digits): return tuple(X)
+def _with_labels(X, y, method):
+    "Digits and their labels, which digits may bring themselves."
+    if y is None: y = own_labels(X)
     if y is None:
         raise ValueError(
-            'y is missing: fit requires y to be passed, but the target y is None. Give a class for each digit.')
+            f'y is missing: {method} requires y to be passed, but the target y is None. '
+            'Give a class for each digit; pass images and labels as two arguments.')
     return X, y
 
 def _pair(validation):
     "`validation` as (X, y)."
-    if isinstance(validation, (Digits, tuple, list)):
-        parts = tuple(validation)
-        if len(parts) == 2: return parts
+    labels = own_labels(validation)
+    if labels is not None: return validation, labels
+    if isinstance(validation, (tuple, list)) and len(validation) == 2: return validation
     raise ValueError('validation: expected Digits, or a pair of digits and their classes.')
 
 def _check_validation(estimator, X, y):
     x = check_rows(estimator, X)
-    y = as_array(y)
+    y = as_labels(y)
     if y.shape != (len(x),):
         raise ValueError(f'validation: expected {len(x):,} labels, one for each digit, found shape {y.shape}.')
+    if y.dtype.kind == 'f' and not np.isfinite(y).all():
+        raise ValueError('validation: found NaN or infinity among the labels. Leave those digits out.')
+    check_classification_targets(y)
+    if (y.dtype.kind == 'U') != (estimator.classes_.dtype.kind == 'U'):
+        raise ValueError(
+            f'validation: expected labels like those of the training ({estimator.classes_.dtype}), found {y.dtype}. '
+            'Numbers and text are never equal.')
     return x, y
+
+def _check_listener(on_epoch):
+    if on_epoch is None or callable(on_epoch): return
+    raise TypeError(f'on_epoch: expected a function of (epoch, loss, seconds, estimator), found {on_epoch!r}.')
 
 # %% ../nbs/reference/estimator.ipynb #7f2264a9
 def bookkeeper(
@@ -247,8 +259,8 @@ def bookkeeper(
             warnings.warn(
                 f'The loss is {loss} after epoch {epoch}. Try a lower learning rate, and features between 0 and 1.',
                 RuntimeWarning)
-        stops = [listener(epoch, loss, seconds, estimator) for listener in listeners]
-        return not np.isfinite(loss) or any(stops)
+        answers = [listener(epoch, loss, seconds, estimator) for listener in listeners]
+        return not np.isfinite(loss) or any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
     return report
 
 # %% ../nbs/reference/estimator.ipynb #95110593
@@ -264,21 +276,28 @@ class Classifier(ClassifierMixin, Configured):
         progress: bool = False, # show a progress bar?
     ) -> 'Classifier': # the estimator itself
         """Train from scratch; `history_` keeps one entry for each epoch. Raises `ValueError` before the first epoch if
-        digits, classes or hyperparameters are not fit to train on, and then leaves the estimator as it was."""
+        digits, classes or hyperparameters are not fit to train on, `TypeError` if `on_epoch` is no function, and then
+        leaves the estimator as it was."""
         return self._checked_fit(X, y, on_epoch, validation, progress)
 
     def _checked_fit(self, X, y, on_epoch, validation, show_progress, **options):
-        listeners = [] if on_epoch in (None, progress) else [on_epoch]
-        if show_progress or on_epoch is progress: # `progress` makes bars: people hand it over as it is, too
-            listeners.insert(0, progress(self.planned_epochs, type(self).__name__))
+        _check_listener(on_epoch)
         with as_before_on_error(self):
             forget(self)
             self.check_params()
-            x, codes = check_training_data(self, *_with_labels(X, y))
+            x, codes = check_training_data(self, *_with_labels(X, y, 'fit'))
             self.state_shapes(x.shape[1], len(self.classes_)) # refuses images that these hyperparameters can't take
-            held_out = None if validation is None else _check_validation(self, *_with_labels(*_pair(validation)))
+            held_out = None
+            if validation is not None:
+                held_out = _check_validation(self, *_with_labels(*_pair(validation), 'validation'))
             self.history_ = {'loss': [], 'seconds': []} | ({'valid_accuracy': []} if held_out else {})
-            self._fit(x, codes, bookkeeper(self, listeners, held_out), **options)
+            bar = None
+            if show_progress or on_epoch is progress: # `progress` makes bars: people hand it over as it is, too
+                bar = progress(self.planned_epochs, type(self).__name__)
+            listeners = [listener for listener in (bar, on_epoch) if not (listener is None or listener is progress)]
+            try: self._fit(x, codes, bookkeeper(self, listeners, held_out), **options)
+            finally:
+                if bar: bar.close()
         return self
 
     def predict_proba(self,
@@ -305,8 +324,8 @@ class Classifier(ClassifierMixin, Configured):
         sample_weight=None, # (n,) how much each digit counts; all the same if None
     ) -> float: # share of digits named correctly, in [0, 1]
         "Accuracy."
-        X, y = _with_labels(X, y)
-        return float(accuracy_score(as_array(y), self.predict(X), sample_weight=sample_weight))
+        X, y = _with_labels(X, y, 'score')
+        return float(accuracy_score(as_labels(y), self.predict(X), sample_weight=sample_weight))
 
     def get_state(self) -> dict: # name -> array
         "Copies of what was learned. Raises scikit-learn's `NotFittedError` if nothing was."
