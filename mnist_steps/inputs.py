@@ -46,7 +46,7 @@ def as_array(
             'Bring all digits to one size; pass images and labels as two arguments.') from None
     return np.array(array.tolist()) if array.dtype == object and array.size else array
 
-# %% ../nbs/reference/front_door.ipynb #d8bcd349
+# %% ../nbs/reference/front_door.ipynb #e1d621f8
 def as_labels(
     y, # (n,) integers or text, in anything that `as_array` takes
 ) -> np.ndarray: # the same, in the byte order of this computer
@@ -82,7 +82,7 @@ def read_rows(
     if X.ndim == 4 and 1 in (X.shape[1], X.shape[3]): X = X.reshape(len(X), -1) # one channel
     if X.ndim > 3:
         raise ValueError(
-            f'Expected images in grey, (n, h, w) or (n, 1, h, w), or rows (n, features), found shape {X.shape}. '
+            f'Found shape {X.shape}, but expected images in grey, (n, h, w) or (n, 1, h, w), or rows (n, features). '
             'Mix colours to grey first.')
     if X.ndim == 3: X = X.reshape(len(X), X.shape[1] * X.shape[2])
     is_image = X.ndim == 2 and X.shape[0] == X.shape[1] and X.shape[1] != n_features and X.size == n_features

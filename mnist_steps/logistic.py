@@ -27,11 +27,13 @@ def check_sample_weight(
         raise ValueError(f'sample_weight: expected {n:,} numbers, one for each digit, found shape {weights.shape}.')
     if weights.dtype.kind not in 'iufb':
         raise ValueError(f'sample_weight: expected numbers, found {weights.dtype}.')
-    if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
-        raise ValueError('sample_weight: expected finite numbers of at least 0, and one above 0.')
+    wrong = weights[~(np.isfinite(weights) & (weights >= 0))]
+    if wrong.size:
+        raise ValueError(f'sample_weight: expected finite numbers of at least 0, found {wrong[0]}.')
+    if not weights.any(): raise ValueError('sample_weight: all are zero. Give at least one digit a weight above 0.')
     return weights
 
-# %% ../nbs/03_linear.ipynb #3957c988
+# %% ../nbs/03_linear.ipynb #743e66f2
 class LogisticRegression(Classifier):
     "Multinomial logistic regression on pixels, fitted by scikit-learn's L-BFGS on one thread."
     allowed = Classifier.allowed | {'C': Number(0, above=True), 'tol': Number(0), 'max_iter': Whole(1)}

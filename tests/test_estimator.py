@@ -309,7 +309,7 @@ def test_mixed_labels_are_refused_in_words(trained, digits, what):
     few = digits[0][:100]
     model = trained['logistic']
     before = state_of(model)
-    words = 'y: expected|masked values'
+    words = 'y: expected|masked values|contains NaN'
     with pytest.raises(ValueError, match=words): model.fit(few.images, LABELS[what](few.labels))
     with pytest.raises(ValueError, match=words): model.score(few.images, LABELS[what](few.labels))
     assert state_of(model) == before
@@ -423,7 +423,7 @@ def test_a_bar_is_closed_whatever_happens(digits, monkeypatch, fails):
 @pytest.mark.parametrize('weights, words', [
     (2., 'found shape'), (np.ones(49), 'found shape'), (np.ones((50, 1)), 'found shape'),
     (-np.ones(50), 'at least 0'), (np.full(50, np.nan), 'finite'), (np.full(50, np.inf), 'finite'),
-    (np.zeros(50), 'above 0'), (['1'] * 50, 'numbers')])
+    (np.zeros(50), 'all are zero'), (['1'] * 50, 'numbers')])
 def test_sample_weights_that_make_no_sense_are_refused_in_words(trained, digits, weights, words):
     before = state_of(trained['logistic'])
     with pytest.raises(ValueError, match=f'sample_weight: .*{words}'):
