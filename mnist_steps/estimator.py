@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -95,8 +95,8 @@ class Seed(NamedTuple):
 
 # %% ../nbs/reference/estimator.ipynb #f9d47e0f
 def plain(
-    value, # of a hyperparameter
-): # scalars of NumPy, alone or in a tuple or list, as Python's own; anything else as it is
+    value: Any, # of a hyperparameter
+) -> Any: # scalars of NumPy, alone or in a tuple or list, as Python's own; anything else as it is
     "A value without NumPy's bounds for numbers."
     if isinstance(value, tuple): return tuple(map(plain, value))
     if isinstance(value, list): return list(map(plain, value))

@@ -282,6 +282,7 @@ class NumpyNet(Classifier):
 
     def _check_activation(self):
         if self.activation == self.activation_: return
+        self.check_params()
         raise ValueError(
             f'activation={self.activation!r} is not what this net has learned with: {self.activation_!r}. '
             'Set it back, or fit again.')
