@@ -263,7 +263,7 @@ def _find_files(path):
             f'{path}: expected a folder with four IDX files, found a file. For one file use read_idx.')
     sets = _find_sets(folder, name) if folder.is_dir() else {}
     if name and not sets:
-        raise FileNotFoundError(f'{path}: found no such folder, and no data set of that name in {folder}.')
+        raise FileNotFoundError(f'{path}: found no such folder, and in {folder} no data set of that name.')
     if len(sets) > 1:
         names = ', '.join(sorted(s or '(no name)' for s in sets))
         raise ValueError(
@@ -303,9 +303,13 @@ def _read_part(images_path, labels_path, transposed):
 
 # %% ../nbs/01_digits.ipynb #1913a0cf
 def load_digits_dir(
-    path: str | os.PathLike, # a folder with four IDX files; or folder/name for one data set of several
+    path: str | bytes | os.PathLike, # a folder with four IDX files; or folder/name for one data set of several
 ) -> tuple[Digits, Digits]: # training set and test set
-    "Read a data set that comes as four files in MNIST's format, gzipped or not."
+    """Read a data set that comes as four files in MNIST's format, gzipped or not. Raises `TypeError` for what is no
+    path, `OSError` or `ValueError` for a folder without exactly one such data set."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f'path: expected the name of a folder, found {path!r}.')
+    path = os.fsdecode(path)
     name, (images, labels, test_images, test_labels) = _find_files(Path(path))
     transposed = name.startswith('emnist')
     return _read_part(images, labels, transposed), _read_part(test_images, test_labels, transposed)

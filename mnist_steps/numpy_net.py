@@ -176,6 +176,7 @@ def train(
 ) -> np.ndarray: # (steps,) loss of each step, in nats
     "Train the two-layer net by mini-batch gradient descent."
     losses = []
+    epochs = int(epochs)
     n_steps = epochs * len(batches)
     velocity = {name: np.zeros_like(p) for name, p in params.items()}
     mask = None
@@ -248,38 +249,50 @@ class NumpyNet(Classifier):
         self.random_state = random_state
 
     def _fit(self, x, codes, report):
-        rng = np.random.default_rng(self.random_state)
+        params = self.plain_params()
+        rng = np.random.default_rng(params.random_state)
         n_features, n_classes = x.shape[1], len(self.classes_)
         targets = one_hot(codes, n_classes, x.dtype)
-        targets = smooth_labels(targets, self.label_smoothing)
-        self.params_ = init_params(n_features, self.hidden, n_classes, rng, x.dtype)
+        targets = smooth_labels(targets, params.label_smoothing)
+        self.activation_ = params.activation
+        self.params_ = init_params(n_features, params.hidden, n_classes, rng, x.dtype)
         augment = None
-        if self.distortion:
+        if params.distortion:
             fields = distortion_fields(n_features, dtype=x.dtype)
-            fields = float(self.distortion) * fields
+            fields = float(params.distortion) * fields
             def augment(xb): return distort(xb, fields, rng)
         with one_blas_thread:
             train(
-                self.params_, x, targets, Batches(len(x), self.batch_size, rng),
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                decay=self.decay,
-                momentum=self.momentum,
-                weight_decay=self.weight_decay,
-                dropout=self.dropout,
-                activation=self.activation,
+                self.params_, x, targets, Batches(len(x), params.batch_size, rng),
+                epochs=params.epochs,
+                learning_rate=params.learning_rate,
+                decay=params.decay,
+                momentum=params.momentum,
+                weight_decay=params.weight_decay,
+                dropout=params.dropout,
+                activation=params.activation,
                 rng=rng,
                 augment=augment,
                 on_epoch=report,
             )
 
     def _proba(self, x):
-        return softmax(forward(self.params_, x, self.activation)[0])
+        self._check_activation()
+        return softmax(forward(self.params_, x, self.activation_)[0])
+
+    def _check_activation(self):
+        if self.activation == self.activation_: return
+        self.check_params()
+        raise ValueError(
+            f'activation={self.activation!r} is not what this net has learned with: {self.activation_!r}. '
+            'Set it back, or fit again.')
 
     def _state(self):
+        self._check_activation() # a file keeps the hyperparameter
         return self.params_
 
     def _set_state(self, arrays):
+        self.activation_ = self.plain_params().activation
         self.params_ = {name: arrays[name] for name in ('w1', 'b1', 'w2', 'b2')}
 
     def state_shapes(self,
@@ -287,10 +300,11 @@ class NumpyNet(Classifier):
         n_classes: int, # k
     ) -> dict: # name -> (shape, 'f' for floats)
         "What `get_state` has; `ValueError` if digits are to be bent and aren't square."
+        hidden = self.plain_params().hidden
         if self.distortion: image_side(n_features)
         return {
-            'w1': ((n_features, self.hidden), 'f'),
-            'b1': ((self.hidden,), 'f'),
-            'w2': ((self.hidden, n_classes), 'f'),
+            'w1': ((n_features, hidden), 'f'),
+            'b1': ((hidden,), 'f'),
+            'w2': ((hidden, n_classes), 'f'),
             'b2': ((n_classes,), 'f'),
         }

@@ -1,6 +1,7 @@
 "What the data notebook can't show: digits that stay as they are, splits, batches, folders of other data sets, memory."
 import copy
 import math
+import os
 import pickle
 import struct
 import tracemalloc
@@ -292,6 +293,18 @@ def test_no_data_set(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such folder'): load_digits_dir(tmp_path/'no'/'where')
     (tmp_path/'file').write_bytes(GOOD)
     with pytest.raises(NotADirectoryError, match='found a file'): load_digits_dir(tmp_path/'file')
+
+
+@pytest.mark.parametrize('path', [None, 5, True, ['set']])
+def test_what_is_no_path_is_refused_in_words(path):
+    with pytest.raises(TypeError, match='path: expected the name of a folder, found'): load_digits_dir(path)
+
+
+def test_a_path_as_bytes(tmp_path, monkeypatch):
+    folder = make_set(tmp_path/'set')
+    check_set(os.fsencode(folder))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r'^nope: .* in \. no data set of that name\.$'): load_digits_dir('nope')
 
 
 def test_files_that_do_not_fit(tmp_path):

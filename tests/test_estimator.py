@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import tqdm.auto
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -278,3 +279,168 @@ def test_feature_names_are_remembered(digits, name):
         warnings.simplefilter('error')
         model.predict(frame)
     with pytest.raises(ValueError, match='feature names'): model.predict(frame[columns[::-1]])
+
+
+def test_plain_params_are_numbers_of_pythons_own():
+    "Sums of NumPy's small integers overflow: 100 hidden units as uint8 made a file that nobody could load."
+    model = RUNGS['numpy'].make(hidden=np.uint8(100), learning_rate=np.float32(.5), decay=np.True_)
+    params = model.plain_params()
+    assert (type(params.hidden), type(params.learning_rate), type(params.decay)) == (int, float, bool)
+    assert params.hidden == 100 and params.activation == 'relu'
+    assert type(model.get_params()['hidden']) is np.uint8 # what somebody gave stays theirs
+    channels = RUNGS['cnn'].make(channels=(np.uint8(16), np.int64(32))).plain_params().channels
+    assert channels == (16, 32) and {type(channel) for channel in channels} == {int}
+
+
+# Bad labels, listeners and validation sets are found before the first epoch
+
+LABELS = {
+    'numbers and text': lambda y: [*y[:-1], 'one'],
+    'text and None': lambda y: [None, *map(str, y[1:])],
+    'text and NaN': lambda y: np.array([np.nan, *map(str, y[1:])], object),
+    'missing': lambda y: pd.Series(y).astype('Int64').mask(y == 3),
+    'text and missing': lambda y: pd.Series(y.astype(str)).mask(y == 3),
+    'masked': lambda y: np.ma.masked_equal(y, 3),
+    'a generator': lambda y: (label for label in y)}
+
+
+@pytest.mark.parametrize('what', LABELS)
+def test_mixed_labels_are_refused_in_words(trained, digits, what):
+    few = digits[0][:100]
+    model = trained['logistic']
+    before = state_of(model)
+    words = 'y: expected|masked values|contains NaN'
+    with pytest.raises(ValueError, match=words): model.fit(few.images, LABELS[what](few.labels))
+    with pytest.raises(ValueError, match=words): model.score(few.images, LABELS[what](few.labels))
+    assert state_of(model) == before
+
+
+@pytest.mark.parametrize('name', RUNGS)
+def test_labels_in_any_container_and_byte_order(trained, digits, name):
+    images, labels = digits[0]
+    expected = trained[name].get_state()
+    model = make(name).fit(images, labels.astype('>i4'))
+    assert model.classes_.dtype.isnative
+    assert all(np.array_equal(array, expected[key]) for key, array in model.get_state().items())
+    for text in (labels.astype(str), labels.astype(str).astype(object), pd.Series(labels.astype(str))):
+        assert make('logistic').fit(images, text).classes_.dtype.kind == 'U'
+
+
+def test_handwriting_takes_labels_in_any_byte_order(digits):
+    few = digits[0][:128]
+    options = dict(epochs=1, handwriting=True, lean=False, channels=(4, 4))
+    expected = make('cnn', **options).fit(few).get_state()
+    state = make('cnn', **options).fit(few.images, few.labels.astype('>i8')).get_state()
+    assert all(np.array_equal(array, expected[key]) for key, array in state.items())
+
+
+@pytest.mark.parametrize('name', RUNGS)
+def test_a_list_of_digits_brings_its_labels(trained, digits, name):
+    train, test = digits
+    listed = [train[i] for i in range(len(train))]
+    model = make(name).fit(listed, validation=[test[i] for i in range(len(test))])
+    assert state_of(model)[1] == state_of(trained[name])[1]
+    assert model.history_['valid_accuracy'][-1] == pytest.approx(model.score(test))
+    assert model.score(listed[:50]) == model.score(train[:50])
+    assert model.score(test[0]) in (0, 1)
+
+
+def test_missing_labels_are_missed_by_the_method_that_needs_them(trained, digits):
+    images, labels = digits[0][:50]
+    model = trained['numpy']
+    with pytest.raises(ValueError, match='fit requires y'): model.fit(images)
+    with pytest.raises(ValueError, match='score requires y'): model.score(images)
+    with pytest.raises(ValueError, match='validation requires y'): model.fit(images, labels, validation=(images, None))
+    for method in (model.fit, model.score):
+        with pytest.raises(ValueError, match='images and labels as two arguments'): method((images, labels))
+    for method in (model.predict, model.predict_proba):
+        with pytest.raises(ValueError, match='Pass one of them'): method(digits)
+
+
+VALIDATION = {
+    'text': lambda y: y.astype(str),
+    'NaN': lambda y: np.where(y == 3, np.nan, y),
+    'no classes': lambda y: y + .5,
+    'a mixture': lambda y: [*y[:-1], None]}
+
+
+@pytest.mark.parametrize('what', VALIDATION)
+@pytest.mark.parametrize('name', DENSE)
+def test_validation_labels_that_can_not_match_are_refused_before_the_first_epoch(trained, digits, name, what):
+    train, test = digits
+    epochs = []
+    before = state_of(trained[name])
+    with pytest.raises(ValueError):
+        trained[name].fit(
+            train, validation=(test.images, VALIDATION[what](test.labels)), on_epoch=lambda *a: epochs.append(a))
+    assert epochs == [] and state_of(trained[name]) == before
+    words = train.labels.astype(str)
+    with pytest.raises(ValueError, match='like those of the training'):
+        trained[name].fit(train.images, words, validation=test, on_epoch=lambda *a: epochs.append(a))
+    assert epochs == []
+
+
+@pytest.mark.parametrize('on_epoch', [5, 'bar', True])
+def test_a_listener_that_nobody_can_call_is_refused_before_the_first_epoch(digits, monkeypatch, on_epoch):
+    model = make('numpy')
+    monkeypatch.setattr(model, '_fit', lambda *_: pytest.fail('it has trained'), raising=True)
+    with pytest.raises(TypeError, match='on_epoch: expected a function'): model.fit(digits[0][:50], on_epoch=on_epoch)
+
+
+@pytest.mark.parametrize('answer, epochs', [
+    (None, 3), (False, 3), (np.False_, 3), (np.ones(2), 3), ([], 3), ('go on', 3), (True, 1), (np.True_, 1)])
+def test_only_true_stops(digits, answer, epochs):
+    "An array as the answer was an error after the first epoch."
+    model = make('numpy', epochs=3).fit(digits[0][:50], on_epoch=lambda *_: answer)
+    assert len(model.history_['loss']) == epochs
+
+
+@pytest.mark.parametrize('epochs', ['5', -1, 0, None])
+def test_a_bar_is_made_after_all_checks(digits, epochs, capsys):
+    model = make('numpy', epochs=epochs)
+    for how in (dict(progress=True), dict(on_epoch=progress)):
+        with pytest.raises(ValueError, match='epochs=.* out of bounds'): model.fit(digits[0][:50], **how)
+    with pytest.raises(ValueError, match='validation'): make('numpy').fit(digits[0][:50], validation=5, progress=True)
+    assert capsys.readouterr().err == ''
+
+
+@pytest.mark.parametrize('fails', [True, False])
+def test_a_bar_is_closed_whatever_happens(digits, monkeypatch, fails):
+    bars = []
+    class Kept(tqdm.auto.tqdm):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            bars.append(self)
+    monkeypatch.setattr(tqdm.auto, 'tqdm', Kept)
+    def stop(*_):
+        if fails: raise RuntimeError('enough')
+        return True
+    try: make('numpy', epochs=9).fit(digits[0][:50], on_epoch=stop, progress=True)
+    except RuntimeError: assert fails
+    assert bars and all(bar.disable for bar in bars) # as tqdm marks a bar that has been closed
+
+
+@pytest.mark.parametrize('weights, words', [
+    (2., 'found shape'), (np.ones(49), 'found shape'), (np.ones((50, 1)), 'found shape'),
+    (-np.ones(50), 'at least 0'), (np.full(50, np.nan), 'finite'), (np.full(50, np.inf), 'finite'),
+    (np.zeros(50), 'all are zero'), (['1'] * 50, 'numbers')])
+def test_sample_weights_that_make_no_sense_are_refused_in_words(trained, digits, weights, words):
+    before = state_of(trained['logistic'])
+    with pytest.raises(ValueError, match=f'sample_weight: .*{words}'):
+        trained['logistic'].fit(digits[0][:50], sample_weight=weights)
+    assert state_of(trained['logistic']) == before
+
+
+def test_sample_weights_in_any_container(digits):
+    train = digits[0][:200]
+    weights = 1 + np.arange(200) % 3
+    expected = LogisticRegression().fit(train, sample_weight=weights).get_state()
+    for same in (weights.tolist(), pd.Series(weights), torch.tensor(weights)):
+        state = LogisticRegression().fit(train, sample_weight=same).get_state()
+        assert all(np.array_equal(array, expected[key]) for key, array in state.items())
+
+
+@pytest.mark.parametrize('name', DENSE)
+def test_only_a_square_image_is_one_digit(trained, digits, name):
+    with pytest.raises(ValueError, match='expecting 784 features'):
+        trained[name].predict(digits[1].images[0].reshape(7, 112))

@@ -134,3 +134,45 @@ def test_ink_for_a_model_that_has_not_learned_from_ink():
     for learned in (scale(0, 255), scale(-1, 1)):
         with pytest.raises(ValueError, match='would be read as ink'): check_scale(read_rows(ink), learned)
     check_scale(read_rows(ink), scale())
+
+
+@pytest.mark.parametrize('levels', [2, 16, 17])
+def test_whole_numbers_that_are_no_ink_up_to_255_are_refused(rows, levels):
+    "Black and white as 0 and 1 was read as paper, and the answers were at chance level."
+    few = (rows.astype(int) * (levels - 1) // 255).astype(np.uint8)
+    for X in (few, few[:1], pd.DataFrame(few), few.tolist(), torch.tensor(few)):
+        with pytest.raises(ValueError, match=f'whole numbers only reach up to {levels - 1}, .* booleans'):
+            check_scale(read_rows(X), scale())
+    for fine in (few > 0, few * (255 // (levels - 1)), rows // 8, np.zeros((2, 784), np.uint8)):
+        check_scale(read_rows(fine), scale())
+    check_scale(read_rows(few), scale_of(as_rows(few))) # learned from the same
+
+
+@pytest.mark.parametrize('shape', [(7, 112), (112, 7), (1, 28, 28, 3), (5, 28, 28, 4), (2, 2, 2, 7, 7)])
+def test_only_a_square_is_an_image_and_colours_are_refused(rows, shape):
+    X = np.zeros(shape, np.uint8)
+    if len(shape) == 2: assert as_rows(X, 784).shape == shape
+    else:
+        with pytest.raises(ValueError, match='in grey'): as_rows(X, 784)
+
+
+NO_DIGITS = {
+    'a generator': (lambda d: (image for image in d.images), 'found a generator'),
+    'a set': (lambda d: {1, 2}, 'found a set'),
+    'None': (lambda d: None, 'found a NoneType'),
+    'two sets': (lambda d: (d, d), 'found a tuple of 2'),
+    'images and labels': (lambda d: (d.images, d.labels), 'as two arguments'),
+    'images of two sizes': (lambda d: [d.images[0], d.images[0, :9]], 'one size'),
+    'missing in a frame': (lambda d: pd.DataFrame([[1, pd.NA], [2, 3]], dtype='Int64'), 'missing values'),
+    'missing in a list': (lambda d: [[1, None], [2, 3]], 'missing values'),
+    'masked': (lambda d: np.ma.masked_equal(d.images, 0), 'masked values')}
+
+
+@pytest.mark.parametrize('what', NO_DIGITS)
+def test_what_is_no_array_of_digits_is_refused_in_words(digits, what):
+    make, words = NO_DIGITS[what]
+    with pytest.raises(ValueError, match=words): as_rows(make(digits[1]))
+
+
+def test_a_masked_array_without_a_mask_is_an_array(rows):
+    np.testing.assert_array_equal(as_rows(np.ma.array(rows)), as_rows(rows))

@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from mnist_steps.data import Batches, one_hot
 from mnist_steps.numpy_net import ACTIVATIONS, NumpyNet, init_params, train
+from mnist_steps.rungs import load, save
 
 PATIENCE = 60 # seconds until a test that waits in vain gives up
 
@@ -250,3 +251,46 @@ def test_numbers_too_large_for_an_answer_are_refused_in_words(few, value):
 def test_a_distortion_without_bounds_is_refused_in_words(few):
     with pytest.raises(ValueError, match='is the distortion too strong'):
         NumpyNet(hidden=16, distortion=1e300).fit(few.images, few.labels)
+
+
+@pytest.mark.parametrize('kind', [np.int8, np.uint8, np.int16])
+def test_small_integers_of_numpy_do_not_overflow(few, tmp_path, kind):
+    params = dict(hidden=100, epochs=100, batch_size=100)
+    expected = NumpyNet(**params).fit(few)
+    net = NumpyNet(**{name: kind(value) for name, value in params.items()}).fit(few)
+    assert same(net.get_state(), expected.get_state())
+    assert type(net.get_params()['hidden']) is kind
+    shapes = net.state_shapes(784, 10)
+    assert shapes == expected.state_shapes(784, 10) and type(shapes['w1'][0][1]) is int
+    save(net, tmp_path/'net.safetensors')
+    again = load(tmp_path/'net.safetensors')
+    assert same(again.get_state(), net.get_state()) and type(again.hidden) is kind
+
+
+def test_the_function_train_counts_its_steps_without_overflow(few):
+    "The learning rate changed its sign."
+    ends = []
+    for epochs in (20, np.int8(20)):
+        rng = np.random.default_rng(0)
+        params = init_params(784, 4, 10, rng)
+        train(params, few.pixels(), one_hot(few.labels), Batches(200, 16, rng), epochs=epochs)
+        ends.append(params)
+    assert same(*ends)
+
+
+def test_another_activation_after_the_training_is_refused(few, tmp_path):
+    "It changed the answers silently, those of a saved file, too."
+    net = NumpyNet(hidden=16, epochs=1, activation='sigmoid').fit(few)
+    expected = net.predict_proba(few)
+    save(net, tmp_path/'net.safetensors')
+    for other, words in (('relu', 'is not what this net has learned with'), ('foo', 'choose from relu, sigmoid')):
+        net.set_params(activation=other)
+        for ask in (lambda: net.predict(few), lambda: net.score(few), net.get_state,
+                    lambda: save(net, tmp_path/'other.safetensors')):
+            with pytest.raises(ValueError, match=f"activation='{other}' .*{words}"): ask()
+    assert not (tmp_path/'other.safetensors').exists()
+    net.set_params(activation='sigmoid')
+    again = load(tmp_path/'net.safetensors')
+    moved = NumpyNet(hidden=16, activation='sigmoid').set_state(net.get_state(), net.classes_, 784)
+    for same_net in (net, again, moved): assert np.array_equal(same_net.predict_proba(few), expected)
+    assert NumpyNet(hidden=16, activation='relu').set_params(activation='sigmoid').fit(few).activation_ == 'sigmoid'
