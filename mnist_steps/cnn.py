@@ -213,7 +213,7 @@ class ConvNet(TorchClassifier):
         n_steps = params.epochs * len(loader)
         if n_steps == 1:
             warnings.warn(
-                f'This training is a single step, of all {len(x):,} digits, at the learning rate with which a cycle ends: '
+                f'This training is a single step, of all {len(x):,} digits, at the learning rate that ends a cycle: '
                 'the net learns next to nothing.\nGive more epochs or a smaller batch_size.', RuntimeWarning)
         optimizer = torch.optim.AdamW(
             module.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True)

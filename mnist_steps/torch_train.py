@@ -101,7 +101,7 @@ def set_own_threads(
         number_has_changed.wait()
         torch.set_num_threads(of_process)
 
-    another = Thread(target=keep_number_of_process) # an executor's can't start once the program's main thread has ended
+    another = Thread(target=keep_number_of_process) # executors take no work once the main thread has ended
     with changing_threads:
         try:
             another.start()
@@ -118,8 +118,8 @@ def own_threads() -> int: # threads on which PyTorch computes for the calling Py
 # %% ../nbs/reference/torch_train.ipynb #7d82b3c4
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let PyTorch compute on one thread inside a `with` block, for the Python thread that enters it. Warns if the number
-    can't be put back afterwards: what the block has computed isn't lost."""
+    """Let PyTorch compute on one thread inside a `with` block, for the Python thread that enters it. Warns if the
+    number can't be put back afterwards: what the block has computed isn't lost."""
     before = own_threads()
     set_own_threads(1)
     try: yield
