@@ -7,6 +7,7 @@ __all__ = ['MOST_BLOCKS', 'block', 'block_shapes', 'last_side', 'smallest_side',
 
 # %% ../nbs/09_cnn.ipynb #05c810ca
 import math
+import warnings
 
 import numpy as np
 import torch
@@ -167,54 +168,62 @@ class ConvNet(TorchClassifier):
         self.random_state = random_state
 
     def _module(self, n_features, n_classes):
+        params = self.plain_params()
         side = math.isqrt(n_features)
-        smallest = smallest_side(len(self.channels), self.lean)
+        smallest = smallest_side(len(params.channels), params.lean)
         if side**2 != n_features or side < smallest:
-            fewer = ' (with lean=False fewer)' if self.lean else ''
+            fewer = ' (with lean=False fewer)' if params.lean else ''
             raise ValueError(
                 f'ConvNet needs square images of at least {smallest} x {smallest} pixels{fewer}; '
                 f'these have {n_features} pixels.')
         for name in ('max_shift', 'test_shifts'):
-            if getattr(self, name) >= side:
-                raise ValueError(
-                    f'{name}={getattr(self, name)} moves the images, {side} pixels wide, out of sight. Give less.')
-        return CNN(side, self.channels, n_classes, self.dropout, self.lean)
+            pixels = getattr(params, name)
+            if pixels >= side:
+                raise ValueError(f'{name}={pixels} moves the images, {side} pixels wide, out of sight. Give less.')
+        return CNN(side, params.channels, n_classes, params.dropout, params.lean)
 
     def _digits(self, images, y, rng, generator): # the data set to train on
-        if self.handwriting: return HandwrittenDigits(images, y, as_tensor(self.classes_).to(y)[y], generator)
+        params = self.plain_params()
+        if params.handwriting: return HandwrittenDigits(images, y, as_tensor(self.classes_).to(y)[y], generator)
         def change(images):
-            moved = random_shift(images, self.max_shift, rng) if self.max_shift else images
-            n_warped = round(self.warp * len(images))
+            moved = random_shift(images, params.max_shift, rng) if params.max_shift else images
+            n_warped = round(params.warp * len(images))
             if not n_warped: return moved
             return torch.cat([random_warp(moved[:n_warped], generator=generator), moved[n_warped:]])
         return AugmentedDigits(images, y, change)
 
     def _fit(self, x, codes, report):
-        if self.handwriting and self.classes_.dtype.kind not in 'iu':
+        params = self.plain_params()
+        if params.handwriting and self.classes_.dtype.kind not in 'iu':
             raise ValueError(
                 f'handwriting=True decorates digits, and these classes are of type {self.classes_.dtype}. '
                 'Give as labels the numbers that the images show.')
         own_threads() # settled before another thread changes the number of the process
-        rng = np.random.default_rng(self.random_state)
+        rng = np.random.default_rng(params.random_state)
         generator = private_generator(rng)
-        device = pick_device(self.device)
+        device = pick_device(params.device)
         module = init_weights(self._blank_module(x.shape[1], len(self.classes_)), generator)
         self.module_ = module.to(device, memory_format=torch.channels_last)
         images = as_tensor(x, like=next(module.parameters())).reshape(len(x), 1, module.side, module.side)
         y = as_tensor(codes).to(device)
         draws = generator_on(device, generator)
         loader = DataLoader(
-            self._digits(images, y, rng, draws), sampler=Batches(len(x), self.batch_size, rng), batch_size=None,
+            self._digits(images, y, rng, draws), sampler=Batches(len(x), params.batch_size, rng), batch_size=None,
             generator=generator)
+        n_steps = params.epochs * len(loader)
+        if n_steps == 1:
+            warnings.warn(
+                f'This training is a single step, of all {len(x):,} digits, at the learning rate that ends a cycle: '
+                'the net learns next to nothing.\nGive more epochs or a smaller batch_size.', RuntimeWarning)
         optimizer = torch.optim.AdamW(
-            module.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True)
-        schedule = OneCycleLR(optimizer, self.learning_rate, total_steps=self.epochs * len(loader))
-        loss_fn = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
+            module.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True)
+        schedule = OneCycleLR(optimizer, params.learning_rate, total_steps=n_steps)
+        loss_fn = nn.CrossEntropyLoss(label_smoothing=params.label_smoothing)
         with private_dropout(module, draws):
-            train(module, loader, optimizer, schedule, epochs=self.epochs, loss_fn=loss_fn, on_epoch=report)
+            train(module, loader, optimizer, schedule, epochs=params.epochs, loss_fn=loss_fn, on_epoch=report)
 
     def _proba(self, x):
-        reach = self.test_shifts
+        reach = self.plain_params().test_shifts
         side = self.module_.side
         padded = np.pad(x.reshape(-1, side, side), ((0, 0), (reach, reach), (reach, reach)))
         places = [(down, right) for down, right in np.ndindex(2 * reach + 1, 2 * reach + 1)

@@ -98,22 +98,25 @@ class TorchMLP(TorchClassifier):
         self.device = device
         self.random_state = random_state
 
-    def _module(self, n_features, n_classes): return MLP(n_features, self.hidden, n_classes, self.dropout)
+    def _module(self, n_features, n_classes):
+        params = self.plain_params()
+        return MLP(n_features, params.hidden, n_classes, params.dropout)
 
     def _fit(self, x, codes, report):
-        rng = np.random.default_rng(self.random_state)
-        generator = private_generator(rng) if self.dropout else torch.Generator()
-        device = pick_device(self.device)
+        params = self.plain_params()
+        rng = np.random.default_rng(params.random_state)
+        generator = private_generator(rng) if params.dropout else torch.Generator()
+        device = pick_device(params.device)
         x = as_tensor(x).to(device)
         y = as_tensor(codes).to(device)
         module = init_weights(self._blank_module(x.shape[1], len(self.classes_)), generator)
         self.module_ = module.to(x)
         he_init(self.module_, rng) # instead of what every new module draws
-        batches = Batches(len(x), self.batch_size, rng)
+        batches = Batches(len(x), params.batch_size, rng)
         loader = DataLoader(TensorDataset(x, y), sampler=batches, batch_size=None, generator=generator)
         optimizer = torch.optim.SGD(
-            self.module_.parameters(), self.learning_rate, self.momentum, weight_decay=self.weight_decay)
-        schedule = linear_decay(optimizer, self.epochs * len(loader))
-        loss_fn = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
+            self.module_.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
+        schedule = linear_decay(optimizer, params.epochs * len(loader))
+        loss_fn = nn.CrossEntropyLoss(label_smoothing=params.label_smoothing)
         with one_thread(), private_dropout(self.module_, generator_on(device, generator)):
-            train(self.module_, loader, optimizer, schedule, epochs=self.epochs, loss_fn=loss_fn, on_epoch=report)
+            train(self.module_, loader, optimizer, schedule, epochs=params.epochs, loss_fn=loss_fn, on_epoch=report)

@@ -9,10 +9,10 @@ __all__ = ['changing_threads', 'MOST_NUMBERS', 'train', 'linear_decay', 'device_
 
 # %% ../nbs/reference/torch_train.ipynb #fe1c9ddd
 import math
+import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock, Thread
 from time import perf_counter
 
 import numpy as np
@@ -90,11 +90,26 @@ changing_threads = Lock() # held while the number of the process is not what it 
 def set_own_threads(
     n: int, # threads on which PyTorch computes for the calling Python thread
 ) -> None:
-    "Set PyTorch's number of threads for this Python thread, and for no other."
-    with changing_threads, ThreadPoolExecutor(1) as another:
-        of_process = another.submit(torch.get_num_threads).result()
-        torch.set_num_threads(n)
-        another.submit(torch.set_num_threads, of_process).result()
+    """Set PyTorch's number of threads for this Python thread, and for no other. Raises `RuntimeError` if no thread can
+    be started that puts the number of the process back, and then changes nothing."""
+    number_is_known = Event()
+    number_has_changed = Event()
+
+    def keep_number_of_process():
+        of_process = torch.get_num_threads()
+        number_is_known.set()
+        number_has_changed.wait()
+        torch.set_num_threads(of_process)
+
+    another = Thread(target=keep_number_of_process) # executors take no work once the main thread has ended
+    with changing_threads:
+        try:
+            another.start()
+            number_is_known.wait()
+            torch.set_num_threads(n)
+        finally:
+            number_has_changed.set()
+            if another.is_alive(): another.join()
 
 def own_threads() -> int: # threads on which PyTorch computes for the calling Python thread
     "That number; a Python thread that is new to PyTorch takes over the number of the process."
@@ -103,11 +118,17 @@ def own_threads() -> int: # threads on which PyTorch computes for the calling Py
 # %% ../nbs/reference/torch_train.ipynb #7d82b3c4
 @contextmanager
 def one_thread() -> Iterator[None]:
-    "Let PyTorch compute on one thread inside a `with` block, for the Python thread that enters it."
+    """Let PyTorch compute on one thread inside a `with` block, for the Python thread that enters it. Warns if the
+    number can't be put back afterwards: what the block has computed isn't lost."""
     before = own_threads()
     set_own_threads(1)
     try: yield
-    finally: set_own_threads(before)
+    finally:
+        try: set_own_threads(before)
+        except RuntimeError as error:
+            warnings.warn(
+                f'PyTorch goes on computing on one thread here ({error}).\n'
+                f'Call torch.set_num_threads({before}) to have as many as before.', RuntimeWarning)
 
 # %% ../nbs/reference/torch_train.ipynb #64c06219
 def private_generator(
@@ -174,8 +195,8 @@ def as_tensor(
     x: np.ndarray, # any shape
     like: torch.Tensor = None, # take over its dtype and device
 ) -> torch.Tensor: # on the CPU it shares memory with `x`, if dtypes agree and `x` is contiguous and writeable
-    "A tensor of the same numbers."
-    tensor = torch.from_numpy(np.require(x, requirements=['C', 'W']))
+    "A tensor of the same numbers, in the order of bytes of this computer: PyTorch knows no other."
+    tensor = torch.from_numpy(np.require(x, x.dtype.newbyteorder('='), requirements=['C', 'W']))
     return tensor if like is None else tensor.to(like)
 
 # %% ../nbs/reference/torch_train.ipynb #b734efa6

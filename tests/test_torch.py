@@ -1,7 +1,10 @@
 "The torch rungs: trainings that keep to themselves, and parameters that are refused before anything begins."
 import copy
 import pickle
+import subprocess
+import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,9 +13,11 @@ import torch
 from sklearn.base import clone
 
 from mnist_steps.cnn import CNN, ConvNet, last_side, smallest_side
+from mnist_steps.rungs import load
 from mnist_steps.torch_augment import HandwrittenDigits, add_flourishes, random_warp, random_width
 from mnist_steps.torch_mlp import MLP, TorchMLP
 from mnist_steps.torch_train import (
+    as_tensor,
     generator_on,
     init_weights,
     one_thread,
@@ -21,6 +26,9 @@ from mnist_steps.torch_train import (
     private_generator,
     set_own_threads,
 )
+
+# Where it doesn't matter what a net has learned, a few digits in one step are enough
+pytestmark = pytest.mark.filterwarnings('ignore:This training is a single step')
 
 WAIT = 60 # seconds after which a thread that waits for another gives up
 
@@ -133,6 +141,64 @@ def test_threads_of_one_thread_only():
     set_own_threads(2)
 
 
+def no_new_threads(monkeypatch):
+    def refuse(*_): raise RuntimeError("can't start new thread")
+    monkeypatch.setattr(threading.Thread, 'start', refuse)
+
+
+def test_own_threads_stay_where_no_thread_can_be_started(monkeypatch):
+    with monkeypatch.context() as patch:
+        no_new_threads(patch)
+        with pytest.raises(RuntimeError, match="can't start new thread"): set_own_threads(1)
+    assert own_threads() == 2
+
+
+def test_a_training_is_kept_where_threads_cannot_be_put_back(digits, monkeypatch):
+    train = digits[0][:300]
+    alone = clone(NETS['dense']).fit(train.images, train.labels)
+    with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match='goes on computing on one thread'):
+        net = clone(NETS['dense']).fit(train.images, train.labels, on_epoch=lambda *_: no_new_threads(patch))
+    assert own_threads() == 1
+    set_own_threads(2)
+    assert_same_state(net, alone)
+
+
+OUTLIVES = """
+import sys
+import threading
+
+from mnist_steps.data import load_mnist
+from mnist_steps.rungs import find_rung, save
+
+rung, began, path = sys.argv[1:]
+train = load_mnist()[0][:300]
+net = find_rung(rung).make(epochs=2, batch_size=64, device='cpu')
+
+def end_of_program(*_): threading.main_thread().join()
+
+def fit():
+    if began == 'after the end': end_of_program()
+    net.fit(train, on_epoch=end_of_program)
+    save(net, path)
+
+threading.Thread(target=fit).start()
+"""
+
+@pytest.mark.parametrize('Net, rung', [(TorchMLP, 'torch'), (ConvNet, 'cnn')], ids=['dense', 'convolutional'])
+@pytest.mark.parametrize('began', ['before the end', 'after the end'])
+def test_a_training_outlives_the_main_thread(digits, tmp_path, Net, rung, began):
+    path = tmp_path/'net.safetensors'
+    program = subprocess.run(
+        [sys.executable, '-c', OUTLIVES, rung, began, str(path)], capture_output=True, text=True, timeout=WAIT * 5)
+    assert (program.returncode, program.stderr) == (0, '')
+    train = digits[0][:300]
+    net = load(path)
+    assert net.n_features_in_ == 784 and list(net.classes_) == list(range(10))
+    if Net is TorchMLP: # it computes on one thread wherever it trains
+        assert_same_state(net, Net(epochs=2, batch_size=64).fit(train.images, train.labels))
+    assert net.score(train.images, train.labels) > .3
+
+
 def test_a_private_generator_follows_from_the_seed():
     def draw(seed): return torch.rand(3, generator=private_generator(np.random.default_rng(seed)))
     assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
@@ -227,6 +293,68 @@ def test_handwriting_refuses_labels_that_are_no_digits(digits, labels):
     answers = net.predict(train.images)
     with pytest.raises(ValueError, match='handwriting=True'): net.fit(train.images, labels(train.labels))
     assert np.array_equal(net.predict(train.images), answers)
+
+
+SMALL_NUMBERS = [np.int8, np.uint8, np.int16, np.int64, np.uint64]
+
+@pytest.mark.parametrize('dtype', SMALL_NUMBERS)
+def test_numbers_of_numpy_are_those_of_python_to_a_convolutional_net(digits, dtype):
+    train, test = digits[0][:300], digits[1][:100]
+    ours = ConvNet(**SMALL, max_shift=1, test_shifts=1)
+    theirs = ConvNet(
+        channels=tuple(np.array(SMALL['channels'], dtype)), epochs=dtype(2), batch_size=dtype(64), max_shift=dtype(1),
+        test_shifts=dtype(1))
+    for net in (ours, theirs): net.fit(train.images, train.labels)
+    assert_same_state(theirs, ours)
+    assert np.array_equal(theirs.predict_proba(test.images), ours.predict_proba(test.images))
+    ours.set_params(test_shifts=2)
+    theirs.set_params(test_shifts=dtype(2))
+    assert np.array_equal(theirs.predict_proba(test.images), ours.predict_proba(test.images))
+    assert type(theirs.get_params()['test_shifts']) is dtype # what somebody gave stays theirs
+
+
+@pytest.mark.parametrize('dtype', SMALL_NUMBERS)
+def test_channels_of_numpy_do_not_overflow(digits, dtype):
+    "16 channels of 5 x 5 numbers are 400 features, more than eight bits can count"
+    channels = tuple(np.array([4, 16], dtype))
+    assert ConvNet(channels=channels).state_shapes(784, 10) == ConvNet(channels=(4, 16)).state_shapes(784, 10)
+
+
+@pytest.mark.parametrize('dtype', SMALL_NUMBERS)
+def test_numbers_of_numpy_are_those_of_python_to_a_dense_net(digits, dtype):
+    "20 epochs of 19 steps are more steps than eight bits can count: the learning rate changed its sign."
+    train = digits[0][:300]
+    nets = [TorchMLP(hidden=number(100), epochs=number(20), batch_size=number(16)) for number in (int, dtype)]
+    for net in nets: net.fit(train.images, train.labels)
+    assert_same_state(*nets)
+
+
+def test_a_training_of_a_single_step_is_no_silent_one(digits):
+    train = digits[0][:192]
+    net = ConvNet.recipe('fast', device='cpu')
+    with pytest.warns(RuntimeWarning, match='a single step, of all 192 digits.*\nGive more epochs or a smaller batch'):
+        net.fit(train.images, train.labels)
+    for more in (dict(epochs=2), dict(batch_size=191)):
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            clone(net).set_params(**more).fit(train.images, train.labels)
+
+
+@pytest.mark.parametrize('dtype', ['>i2', '>i8', '>u4', '<i8', '<u4'])
+def test_labels_in_any_order_of_bytes(digits, dtype):
+    train = digits[0][:300]
+    for name in ('handwriting', 'dense'):
+        usual = clone(NETS[name]).fit(train.images, train.labels)
+        assert_same_state(clone(NETS[name]).fit(train.images, train.labels.astype(dtype)), usual)
+
+
+def test_tensors_of_arrays_in_any_order_of_bytes():
+    numbers = np.arange(6).reshape(2, 3)
+    for dtype in ('>i4', '<i4', '>f8', '<f8'):
+        assert torch.equal(as_tensor(numbers.astype(dtype)), torch.from_numpy(numbers.astype(dtype[1:])))
+    shared = numbers.astype(np.float32)
+    as_tensor(shared)[0, 0] = 7
+    assert shared[0, 0] == 7
 
 
 @pytest.mark.parametrize('net', NETS.values(), ids=NETS)
