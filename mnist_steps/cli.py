@@ -142,23 +142,33 @@ def _readings(image, model):
 
 def _facts(image, reading):
     probabilities = reading.probabilities.tolist()
-    return dict(image=image, digit=reading.digit, sure=bool(reading.sure), probabilities=probabilities)
+    return dict(image=image, digit=reading.digit, sure=bool(reading.sure), probabilities=probabilities, reason=None)
 
 def read_pictures(
     images: list, # pictures with a digit or a row of digits on each
     *,
     rung: str = 'cnn', # name of a rung that comes with the package, or a file that `mnist-steps train` wrote
     json: bool = False, # print digits and probabilities as JSON
-) -> None:
+) -> int: # exit code: 1 if a picture holds no digit, or is no picture
     "Name the digits on pictures: drawings, scans, photos."
     from mnist_steps.reading import trained_rung
     model = trained_rung(rung)
-    readings = [(image, reading) for image in images for reading in _readings(image, model)]
-    if json:
-        _print_json([_facts(image, reading) for image, reading in readings])
-        return
-    for image, reading in readings:
-        print(f'{image}: {reading.digit} ({reading.probabilities.max():.1%}{"" if reading.sure else ", not sure"})')
+    code = 0
+    rows = []
+    for image in images:
+        try: readings = _readings(image, model)
+        except ValueError as error:
+            code = 1
+            reason = _in_words(error)
+            _say(f'mnist-steps read: {reason}')
+            rows.append(dict(image=image, digit=None, sure=False, probabilities=None, reason=reason))
+            continue
+        rows += [_facts(image, reading) for reading in readings]
+        for reading in () if json else readings:
+            share = f'{reading.probabilities.max():.1%}'
+            print(f'{image}: {reading.digit} ({share}{"" if reading.sure else ", not sure"})')
+    if json: _print_json(rows)
+    return code
 
 # %% ../nbs/reference/cli.ipynb #ce6dd3f2
 def find_app() -> Path:
@@ -355,9 +365,9 @@ def _run_command(words):
         parser.print_help()
         return 0
     try:
-        COMMANDS[name](**arguments)
+        code = COMMANDS[name](**arguments)
         if sys.stdout is not None: sys.stdout.flush()
-        return 0
+        return code or 0
     except BrokenPipeError: return NOBODY_READS
     except Exception as error:
         _say(f'mnist-steps {name}: {_in_words(error)}')
@@ -394,14 +404,12 @@ def _on_lost_exception(lost):
     sys.__unraisablehook__(lost)
 
 def _flush(stream):
-    "Write what a stream still holds; false if that fails, and then let it lead nowhere, or Python would try again."
-    try:
-        stream.flush()
-        return True
-    except OSError:
+    "Write what a stream still holds; if that fails, let it lead nowhere, or Python would try again, and say why."
+    try: stream.flush()
+    except OSError as error:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
-        return False
+        return error
 
 def _run_program():
     "Run the command that the command line names, as a good neighbour of the programs around it."
@@ -415,4 +423,8 @@ def _run_program():
         if watched: signal.signal(signal.SIGINT, signal.SIG_IGN) # all is done: let Python end in peace
     except KeyboardInterrupt: _leave_interrupted()
     _flush(sys.stderr)
-    return code if _flush(sys.stdout) or code else NOBODY_READS
+    error = _flush(sys.stdout)
+    if code or error is None: return code
+    if isinstance(error, BrokenPipeError): return NOBODY_READS
+    _say(f'mnist-steps: {_in_words(error)}')
+    return 1

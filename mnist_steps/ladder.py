@@ -8,7 +8,8 @@ __all__ = ['Step', 'text_table', 'markdown_table', 'Ladder', 'climb', 'check_rep
 # %% ../nbs/10_ladder.ipynb #f3c81408
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+import numbers
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -17,9 +18,9 @@ import numpy as np
 
 from . import __version__, estimator, metrics
 from .data import Digits, load_mnist
-from .files import check_folder, check_writable, write_atomically
+from .files import check_folder, check_writable, path_text, write_atomically
 from .plots import plot_confusion, plot_ladder
-from .rungs import RUNGS, find_rung, n_parameters, save
+from .rungs import RUNGS, find_rung, n_parameters, plain_text, save
 
 # %% ../nbs/10_ladder.ipynb #7d373a3c
 @dataclass(eq=False)
@@ -108,7 +109,7 @@ def markdown_table(
 class Ladder(Mapping):
     "A mapping from the name of each rung to its `Step`; shows itself as a table."
     steps: list[Step] # from the bottom up
-    seed: int # `random_state` of each rung
+    seed: int | None # `random_state` of each rung
     data: str # name of the data set
 
     def __getitem__(self,
@@ -152,13 +153,59 @@ class Ladder(Mapping):
         return markdown_table(self.rows())
 
 # %% ../nbs/10_ladder.ipynb #d90a7b01
+def _names_of_rungs(rungs):
+    "Rungs to climb as a list of names; refuses unknown ones, and one that comes twice."
+    if isinstance(rungs, str):
+        return _names_of_rungs([rungs])
+    if not isinstance(rungs, Iterable):
+        raise TypeError(
+            f'rungs: found {type(rungs).__name__}. '
+            f'Give a list of names from {", ".join(RUNGS)}.')
+    names = [find_rung(rung).name for rung in rungs]
+    if not names:
+        raise ValueError(
+            f'There is nothing to climb; choose rungs from {", ".join(RUNGS)}.')
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f'rungs: found {name!r} twice. Name each rung once.')
+    return names
+
+def _check_recipes(recipes, rungs):
+    "Refuse what is no dict of rung -> recipe, and a recipe that nobody would use."
+    if not isinstance(recipes, Mapping):
+        raise TypeError(
+            f"recipes: found {type(recipes).__name__}. Give a dict such as {{'cnn': 'fast'}}.")
+    for rung, recipe in recipes.items():
+        if find_rung(rung).name not in rungs:
+            raise ValueError(
+                f'recipes: found one for {rung!r}, which is not to be climbed. '
+                'Name it among the rungs, or leave its recipe out.')
+        if not isinstance(recipe, str):
+            raise TypeError(
+                f'recipes: found {type(recipe).__name__} for {rung!r}. '
+                'Give the name of a recipe.')
+
+def _plain_seed(seed):
+    "A seed that JSON can keep."
+    if seed is None:
+        return None
+    if isinstance(seed, numbers.Integral) and not isinstance(seed, bool):
+        return int(seed)
+    raise ValueError(
+        f'seed: found {seed!r:.60}. Give an integer of at least 0, or None; a report names it.')
+
+def _two_parts(data):
+    "Training and test digits; refuses anything else."
+    parts = data if isinstance(data, (tuple, list)) else [data]
+    if len(parts) == 2 and all(isinstance(part, Digits) for part in parts):
+        return parts
+    found = ', '.join(type(part).__name__ for part in parts[:3]) or 'nothing'
+    raise TypeError(
+        f'data: found {found}. Give two Digits, (train, test), '
+        'as load_mnist and load_digits_dir return them.')
+
 def _check_data(train, test):
     "Refuse digits that can't be learned from, or can't be measured with."
-    for part in (train, test):
-        if not isinstance(part, Digits):
-            raise TypeError(
-                f'data: found {type(part).__name__}. Give two Digits, (train, test), '
-                'as load_mnist and load_digits_dir return them.')
     if len(train.classes) < 2:
         raise ValueError(
             f'train: found {len(train):,} digits of {len(train.classes)} class(es). '
@@ -186,32 +233,35 @@ def climb(
     rungs=tuple(RUNGS), # names, from the bottom up
     data: tuple[Digits, Digits] | None = None, # training and test digits; MNIST if None
     *,
-    seed: int = 0, # `random_state` of each rung
+    seed: int | None = 0, # `random_state` of each rung
     recipes: dict | None = None, # rung -> recipe, where it isn't the default
-    progress: Callable | None = estimator.progress, # (epochs, rung) -> on_epoch
+    progress: Callable | bool | None = estimator.progress, # (epochs, rung) -> on_epoch
     on_rung: Callable | None = None, # called with each finished `Step`
     name: str = 'MNIST', # of the data set, for the report
 ) -> Ladder:
     """Train rungs one after the other and measure each on the test digits.
 
-    `progress` makes an `on_epoch` for `fit`; None keeps it silent. Raises `ValueError` or
-    `TypeError` before the first epoch for rungs, recipes or digits that won't do."""
-    rungs = [rungs] if isinstance(rungs, str) else list(rungs)
-    recipes = recipes or {}
-    if not rungs:
-        raise ValueError(
-            f'There is nothing to climb; choose rungs from {", ".join(RUNGS)}.')
-    for rung in recipes:
-        find_rung(rung)
+    `progress` makes an `on_epoch` for `fit`; True stands for bars, False and None for silence.
+    Raises `ValueError` or `TypeError` before the first epoch for anything that won't do."""
+    rungs = _names_of_rungs(rungs)
+    recipes = {} if recipes is None else recipes
+    _check_recipes(recipes, rungs)
+    seed = _plain_seed(seed)
+    if progress is None or isinstance(progress, bool):
+        progress = estimator.progress if progress else None
+    for option, function in (('progress', progress), ('on_rung', on_rung)):
+        if function is not None and not callable(function):
+            raise TypeError(
+                f'{option}: found {type(function).__name__}. Give a function, or None.')
     models = {}
     for rung in rungs:
         recipe = recipes.get(rung, 'default')
         models[rung] = find_rung(rung).make(recipe, random_state=seed)
-    train, test = load_mnist() if data is None else data
+    train, test = load_mnist() if data is None else _two_parts(data)
     _check_data(train, test)
     _check_models(models, train)
 
-    ladder = Ladder([], seed, name)
+    ladder = Ladder([], seed, plain_text(name))
     below = None
     for rung, model in models.items():
         on_epoch = progress(model.planned_epochs, rung) if progress else None
@@ -235,8 +285,9 @@ def check_report_folder(
     files = ['report.json', 'ladder.png']
     for rung in rungs:
         files += [f'{rung}.safetensors', f'confusion_{rung}.png']
-    for file in files if Path(folder).is_dir() else ():
-        check_writable(Path(folder)/file)
+    folder = Path(path_text(folder))
+    for file in files if folder.is_dir() else ():
+        check_writable(folder/file)
 
 def _png(figure):
     "A figure as the content of a PNG file."
@@ -255,7 +306,8 @@ def save_report(
     before a training, call `check_report_folder`."""
     from matplotlib.figure import Figure
     check_report_folder(folder, ladder)
-    folder = Path(folder)
+    report = json.dumps(ladder.to_dict(), indent=1)
+    folder = Path(path_text(folder))
     folder.mkdir(parents=True, exist_ok=True)
     for name, step in ladder.items():
         file = folder/f'{name}.safetensors'
@@ -266,5 +318,4 @@ def save_report(
     figure = Figure(figsize=(8, 3), layout='constrained')
     plot_ladder(ladder, figure.subplots(1, 2, sharey=True))
     write_atomically(folder/'ladder.png', _png(figure))
-    report = json.dumps(ladder.to_dict(), indent=1)
     write_atomically(folder/'report.json', report.encode())

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUNGS', 'STATISTICS', 'MAX_HEADER', 'NUMPY_TYPES', 'FORMAT_VERSION', 'PRETRAINED', 'Rung', 'find_rung', 'rung_name',
-           'n_parameters', 'to_json', 'from_json', 'read_json', 'RungFileError', 'rung_digest', 'save',
+           'n_parameters', 'to_json', 'from_json', 'read_json', 'RungFileError', 'rung_digest', 'plain_text', 'save',
            'read_rung_file', 'load', 'pretrained_file', 'load_pretrained']
 
 # %% ../nbs/reference/rungs.ipynb #74ba0884
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import __version__
-from .files import kind_of, write_atomically
+from .files import kind_of, path_text, write_atomically
 
 # %% ../nbs/reference/rungs.ipynb #a24eec32
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def find_rung(
     name: str, # 'logistic', 'numpy', 'torch' or 'cnn'
 ) -> Rung:
     "The rung of that name. Raises `ValueError`, with the names that there are, for any other."
-    if name not in RUNGS: raise ValueError(f'There is no rung {name!r}; choose from {", ".join(RUNGS)}.')
+    if not isinstance(name, str) or name not in RUNGS:
+        raise ValueError(f'There is no rung {name!r}; choose from {", ".join(RUNGS)}.')
     return RUNGS[name]
 
 # %% ../nbs/reference/rungs.ipynb #549ba975
@@ -226,10 +227,11 @@ def _check_tensors(tensors, shapes):
     size = 0
     float_types = set()
     for name, (shape, kind) in shapes.items():
+        shape = [int(length) for length in shape] # a hyperparameter may be a number of NumPy, which could overflow
         dtype, found = tensors[name]
         dtypes = _FLOATS if kind == 'f' else _INTEGERS
-        if dtype not in list(dtypes) or found != list(shape):
-            raise ValueError(f'{name}: expected {" or ".join(dtypes)} {list(shape)}, found {dtype} {str(found)[:60]}')
+        if dtype not in list(dtypes) or found != shape:
+            raise ValueError(f'{name}: expected {" or ".join(dtypes)} {shape}, found {dtype} {str(found)[:60]}')
         if kind == 'f': float_types.add(dtype)
         size += math.prod(shape) * np.dtype(dtypes[dtype]).itemsize
     if len(float_types) > 1: raise ValueError('its arrays have two types of floats')
@@ -239,6 +241,13 @@ def _check_finite(arrays):
     for name, array in arrays.items():
         if not np.isfinite(array).all(): raise ValueError(f'{name} has numbers that are not finite')
 
+# %% ../nbs/reference/rungs.ipynb #0d93d1b1
+def plain_text(
+    value, # anything
+) -> str: # with an escape for each character that UTF-8 can't write
+    "A value as text that every file takes."
+    return str(value).encode('utf-8', 'backslashreplace').decode('utf-8')
+
 # %% ../nbs/reference/rungs.ipynb #4744d77a
 def save(
     model, # a trained rung
@@ -246,11 +255,13 @@ def save(
     **facts, # further text to keep, such as accuracy='0.9785'
 ) -> None:
     """Write a trained rung to a file, whole or not at all. Raises scikit-learn's `NotFittedError` if it isn't trained,
-    `ValueError` if it is no rung or can't be kept, and `OSError` if `path` can't be written."""
+    `ValueError` if it is no rung or can't be kept, `OSError` if `path` can't be written, and `TypeError` if it is no
+    path. Characters of a fact that can't be written are escaped."""
     import safetensors.numpy
     name = rung_name(model)
     taken = sorted(set(facts) & set(_OWN_NAMES))
     if taken: raise ValueError(f'The file itself keeps {", ".join(taken)}. Choose another name for a fact of your own.')
+    own = {plain_text(key): plain_text(fact) for key, fact in facts.items()}
     arrays = {key: np.asarray(array, order='C') for key, array in model.get_state().items()}
     libraries = {library: version(library) for library in ('numpy', 'scikit-learn', 'torch')}
     try:
@@ -258,7 +269,7 @@ def save(
             'format': 'mnist-steps', 'format_version': str(FORMAT_VERSION), 'version': __version__, 'rung': name,
             'params': _params_to_json(model), 'classes': _classes_to_json(model.classes_),
             'n_features': str(model.n_features_in_), 'scale': _dumps([float(x) for x in model.scale_]),
-            'libraries': json.dumps(libraries), 'sha256': '', **{key: str(fact) for key, fact in facts.items()}}
+            'libraries': json.dumps(libraries), 'sha256': '', **own}
         types = {np.dtype(dtype): key for key, dtype in (_FLOATS | _INTEGERS).items()}
         tensors = {key: (types.get(array.dtype, array.dtype.name), list(array.shape)) for key, array in arrays.items()}
         _check_tensors(tensors, _blank(metadata).shapes)
@@ -311,6 +322,7 @@ def _read_header(file, path):
 def _open_rung_file(path):
     "The arrays and texts of a rung's file, and the rung to be."
     import safetensors.numpy
+    path = path_text(path)
     kind = kind_of(path)
     hint = 'a trained rung is written by `mnist-steps train RUNG --save FILE`.'
     if kind in ('nothing', 'a folder'): raise FileNotFoundError(f'{path} is no file; {hint}')
@@ -320,7 +332,7 @@ def _open_rung_file(path):
         try:
             blank = _blank(metadata)
             end = start + _check_tensors(tensors, blank.shapes)
-        except (ValueError, RecursionError) as e:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as e:
             raise RungFileError(
                 f'{path} does not fit this version of mnist-steps, {__version__}: {str(e)[:500]}') from e
         size = os.fstat(file.fileno()).st_size

@@ -2,6 +2,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from PIL import Image
 
 from mnist_steps import cli, processes
 from mnist_steps.reading import read, read_all
-from mnist_steps.rungs import load
+from mnist_steps.rungs import load, read_rung_file
 
 PROGRAM = [sys.executable, '-c', 'import sys; from mnist_steps.cli import main; sys.exit(main())']
 COMMANDS = ['ladder', 'train', 'evaluate', 'read', 'demo', 'bench', 'info']
@@ -131,7 +132,7 @@ def no_training(monkeypatch):
 
 @pytest.mark.parametrize('words', [
     ['train', 'numpy', '--save', '.'], ['train', 'numpy', '--save', 'no/such/x'],
-    ['train', 'numpy', '--save', 'file/x'],
+    ['train', 'numpy', '--save', 'file/x'], ['train', 'numpy', '--save', 'file/'], ['train', 'numpy', '--save', 'new/'],
     ['ladder', '--out', 'file'], ['ladder', '--out', 'file/x'], ['ladder', '--out', 'taken'],
     ['bench', '--add-to', '.'], ['bench', '--add-to', 'no/such/x']])
 def test_what_cannot_be_written_is_refused_at_once(words, no_training, tmp_path, monkeypatch, capsys):
@@ -209,6 +210,38 @@ def test_read_is_what_python_reads(rung, digits, tmp_path, monkeypatch, capsys):
         assert [row['sure'] for row in rows] == [reading.sure for reading in readings]
         for row, reading in zip(rows, readings):
             np.testing.assert_array_equal(row['probabilities'], reading.probabilities)
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    "A one, an empty picture and what is none; the names on the command line, and the words about each bad one"
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.pad(np.full((20, 4), 255, np.uint8), 12)).save('one.png')
+    Image.new('L', (280, 280)).save('blank.png')
+    return ['one.png', 'blank.png', 'missing.png', 'one.png'], ['blank.png', 'missing.png']
+
+
+def test_one_bad_picture_does_not_cost_the_answers_for_the_others(pictures, capsys):
+    "Nothing was printed"
+    images, bad = pictures
+    assert cli.main(['read', *images]) == 1
+    said = capsys.readouterr()
+    assert [line[:10] for line in said.out.splitlines()] == ['one.png: 1'] * 2
+    lines = said.err.splitlines()
+    assert len(lines) == 2
+    for name, line in zip(bad, lines): assert line.startswith('mnist-steps read: ') and name in line
+
+
+def test_bad_pictures_in_json(pictures, capsys):
+    images, bad = pictures
+    assert cli.main(['read', '--json', *images]) == 1
+    said = capsys.readouterr()
+    rows = json.loads(said.out)
+    assert [row['image'] for row in rows] == images and [row['digit'] for row in rows] == [1, None, None, 1]
+    assert [row['reason'] is None for row in rows] == [True, False, False, True]
+    assert all(rows[0].keys() == row.keys() for row in rows)
+    for name, row, line in zip(bad, rows[1:3], said.err.splitlines(), strict=True):
+        assert name in row['reason'] and line == f'mnist-steps read: {row["reason"]}'
 
 
 def test_unsure_readings_say_so(monkeypatch, capsys, tmp_path):
@@ -472,6 +505,27 @@ def test_a_full_disk(digits_dir, tmp_path):
     assert done.returncode == 1 and done.stderr == 'mnist-steps train: No space left on device\n' and load(path)
     with open('/dev/full', 'w') as full: done = run('evaluate', 'missing', stderr=full)
     assert done.returncode == 1 and not done.stdout
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='there is no full device here')
+@pytest.mark.parametrize('words', [['--help'], [], ['--version'], ['train', '--help']], ids=str)
+def test_help_on_a_full_disk(words):
+    "It ended without a word, like a program whose reader has gone"
+    with open('/dev/full', 'w') as full: done = run(*words, stdout=full)
+    assert done.returncode == 1 and done.stderr == 'mnist-steps: No space left on device\n'
+
+
+@POSIX
+def test_a_data_set_in_a_folder_whose_name_is_no_text(digits_dir, tmp_path):
+    "The whole training was lost when its result was to be written"
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b'/caf\xe9'))
+    try: shutil.copytree(digits_dir, folder)
+    except OSError: pytest.skip('names have to be text here')
+    done = run('train', 'logistic', '--save', tmp_path/'rung', '--data', folder)
+    assert done.returncode == 0 and read_rung_file(tmp_path/'rung')[1]['data'] == r'caf\udce9'
+    done = run('ladder', '--rungs', 'logistic', '--out', tmp_path/'out', '--data', folder)
+    assert done.returncode == 0
+    assert json.loads((tmp_path/'out'/'report.json').read_text())['data'] == r'caf\udce9'
 
 
 @POSIX

@@ -1,4 +1,5 @@
 "The one atomic write: what is no file is left alone, links and modes stay, stale temporary files go, nothing is torn."
+import io
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mnist_steps import files
-from mnist_steps.files import atomic_file, check_folder, check_writable, kind_of, write_atomically
+from mnist_steps.files import atomic_file, check_folder, check_writable, kind_of, path_text, write_atomically
 
 posix = pytest.mark.skipif(os.name == 'nt', reason='Windows has no such files')
 
@@ -97,6 +98,38 @@ def test_what_is_no_file_is_refused_and_stays(no_file, tmp_path):
     for write in (lambda: write_atomically(path, b'x'), lambda: check_writable(path)):
         with pytest.raises(OSError, match=f'x is .*{kind}'): write()
     assert os.path.samestat(os.lstat(path), is_what) and names(tmp_path) == before
+
+
+@pytest.mark.parametrize('end', ['/', '/.', '/..', os.sep])
+def test_a_name_that_ends_like_that_of_a_folder_is_no_file(tmp_path, end):
+    "It was written without its end, over a file of that name"
+    (tmp_path/'notes').write_bytes(b'mine')
+    for name in ('notes', 'new'):
+        for write in (check_writable, lambda path: write_atomically(path, b'x')):
+            with pytest.raises(OSError, match='folder'): write(f'{tmp_path}/{name}{end}')
+    assert names(tmp_path) == ['notes'] and (tmp_path/'notes').read_bytes() == b'mine'
+
+
+@pytest.mark.parametrize('path, error, message', [
+    (None, TypeError, 'Found NoneType for a path'), (True, TypeError, 'Found bool for a path'),
+    (1, TypeError, 'Found int for a path'), (io.BytesIO(), TypeError, 'Found BytesIO for a path'),
+    ('', ValueError, 'empty name'), (b'', ValueError, 'empty name'), ('a\0b', ValueError, 'no name can have'),
+    ('a\ud800', ValueError, 'no name can have')])
+def test_what_is_no_name_is_refused_in_words(path, error, message, tmp_path, monkeypatch):
+    "A number was taken for an open file"
+    monkeypatch.chdir(tmp_path)
+    for use in (kind_of, check_folder, check_writable, lambda path: write_atomically(path, b'x')):
+        with pytest.raises(error, match=message): use(path)
+    assert names(tmp_path) == []
+
+
+def test_a_name_may_be_text_bytes_or_a_path(tmp_path):
+    for number, path in enumerate([tmp_path/'x', str(tmp_path/'x'), os.fsencode(tmp_path/'x')]):
+        check_writable(path)
+        write_atomically(path, b'%d' % number)
+        assert kind_of(path) == 'a file' and (tmp_path/'x').read_bytes() == b'%d' % number
+        assert path_text(path) == str(tmp_path/'x')
+    check_folder(os.fsencode(tmp_path))
 
 
 @posix

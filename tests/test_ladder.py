@@ -9,7 +9,7 @@ from mnist_steps import ladder as L
 from mnist_steps.data import Digits, load_mnist
 from mnist_steps.logistic import LogisticRegression
 from mnist_steps.metrics import confusion_matrix
-from mnist_steps.rungs import RUNGS, load, load_pretrained
+from mnist_steps.rungs import RUNGS, load, load_pretrained, read_rung_file
 
 
 @pytest.fixture(scope='module')
@@ -162,6 +162,41 @@ def test_one_rung_may_be_named_without_a_list(digits):
     assert list(L.climb('numpy', (train[:100], test), progress=None)) == ['numpy']
 
 
+def test_progress_may_be_yes_or_no(digits, capsys):
+    "`fit` takes True, too"
+    few = digits[0][:100], digits[1][:50]
+    for progress, shown in ((True, True), (False, False), (None, False)):
+        L.climb('numpy', few, progress=progress)
+        assert ('numpy: 100%' in capsys.readouterr().err) == shown
+
+
+# A report of plain values
+
+@pytest.mark.parametrize('seed', [np.int64(3), np.uint8(3)], ids=repr)
+def test_a_seed_of_numpy(digits, tmp_path, seed):
+    "It broke the report, after everything else had been written"
+    few = L.climb('numpy', (digits[0][:100], digits[1]), seed=seed, progress=None, name=Path('x'))
+    L.save_report(few, tmp_path)
+    report = json.loads((tmp_path/'report.json').read_text())
+    assert report == few.to_dict() and report['seed'] == 3 and report['data'] == 'x'
+    plain = L.climb('numpy', (digits[0][:100], digits[1]), seed=3, progress=None)
+    assert (plain['numpy'].y_pred == few['numpy'].y_pred).all()
+
+
+def test_a_name_that_is_no_text(digits, tmp_path):
+    "The training was lost"
+    few = L.climb('numpy', (digits[0][:100], digits[1]), progress=None, name='caf\udce9')
+    L.save_report(few, tmp_path)
+    assert json.loads((tmp_path/'report.json').read_text())['data'] == r'caf\udce9'
+    assert read_rung_file(tmp_path/'numpy.safetensors')[1]['data'] == r'caf\udce9'
+
+
+def test_a_ladder_that_cannot_be_reported_leaves_no_half_report(climbed, tmp_path):
+    ladder = L.Ladder(climbed.steps, np.random.default_rng(0), 'few')
+    with pytest.raises(TypeError): L.save_report(ladder, tmp_path/'report')
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_follows_the_digits_is_named(digits):
     with pytest.raises(TypeError, match='positional'): L.climb(['numpy'], digits, 1)
 
@@ -180,8 +215,28 @@ def test_unknown_rungs_and_recipes(digits):
         (['logistic'], {'recipes': {'logistic': 'fast'}}, 'no recipe'),
         (['numpy'], {'recipes': {'keras': 'default'}}, 'no rung'),
         (['numpy'], {'seed': -1}, 'random_state=-1'),
+        ([['numpy']], {}, 'no rung'),
+        (['numpy', 'cnn', 'numpy'], {}, "found 'numpy' twice"),
+        (['numpy'], {'recipes': {'cnn': 'fast'}}, "found one for 'cnn', which is not to be climbed"),
+        (['numpy'], {'seed': np.random.default_rng(0)}, 'seed: found Generator'),
+        (['numpy'], {'seed': True}, 'seed: found True'),
+        (['numpy'], {'seed': 1.}, 'seed: found 1.0'),
     ):
         with pytest.raises(ValueError, match=message): L.climb(rungs, digits, progress=too_soon, **options)
+
+
+def test_arguments_of_another_kind(digits):
+    for rungs, options, message in (
+        (None, {}, 'rungs: found NoneType'),
+        (5, {}, 'rungs: found int'),
+        ('numpy', {'recipes': 'fast'}, 'recipes: found str'),
+        ('numpy', {'recipes': {'numpy': {'hidden': 5}}}, "recipes: found dict for 'numpy'"),
+        ('numpy', {'on_rung': 5}, 'on_rung: found int'),
+        ('numpy', {'on_rung': True}, 'on_rung: found bool'),
+        ('numpy', {'progress': 5}, 'progress: found int'),
+    ):
+        with pytest.raises(TypeError, match=message):
+            L.climb(rungs, digits, **({'progress': too_soon} | options))
 
 
 def test_digits_that_will_not_do(digits):
@@ -193,6 +248,11 @@ def test_digits_that_will_not_do(digits):
         ((train[train.labels == 1], test), ValueError, 'two classes'),
         ((train, small), ValueError, '28 x 28 pixels and test digits of 20 x 20'),
         ((train.images, test.images), TypeError, 'found ndarray'),
+        (digits[0], TypeError, 'data: found Digits'),
+        ((train,), TypeError, 'data: found Digits'),
+        ((train, test, test), TypeError, 'data: found Digits, Digits, Digits'),
+        ((), TypeError, 'data: found nothing'),
+        ('/tmp', TypeError, 'data: found str'),
     ):
         with pytest.raises(error, match=message): L.climb(['logistic', 'numpy'], data, progress=too_soon)
 

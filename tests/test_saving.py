@@ -1,4 +1,5 @@
 "Files that can be trusted: what is saved comes back to the last bit, types included, and nothing else comes back."
+import io
 import json
 import os
 import pickle
@@ -113,6 +114,70 @@ def test_every_hyperparameter_comes_back_with_its_type(few, tmp_path, name, para
     model = make(name, **params).fit(few)
     save(model, tmp_path/'rung')
     assert_same(load(tmp_path/'rung'), model, few)
+
+
+@pytest.mark.parametrize('hidden', [np.int16(200), np.uint8(100), np.int8(90)], ids=repr)
+@pytest.mark.filterwarnings('error')
+def test_a_size_in_a_small_type(few, tmp_path, hidden):
+    "The number of bytes overflowed"
+    model = make('numpy', hidden=hidden).fit(few)
+    save(model, tmp_path/'rung')
+    assert_same(load(tmp_path/'rung'), model, few)
+
+
+def test_a_file_with_a_size_in_a_small_type(few, tmp_path):
+    "An OverflowError came through"
+    save(make('numpy', hidden=128).fit(few), tmp_path/'rung')
+    arrays, metadata = read_rung_file(tmp_path/'rung')
+    for kind in ('uint8', 'int16'):
+        metadata['params'] = json.dumps(json.loads(metadata['params']) | {'hidden': {f'numpy.{kind}': 128}})
+        metadata['sha256'] = rung_digest(arrays, metadata)
+        (tmp_path/'forged').write_bytes(safetensors.numpy.save(arrays, metadata))
+        assert load(tmp_path/'forged').hidden == 128
+    metadata['params'] = json.dumps(json.loads(metadata['params']) | {'hidden': {'numpy.uint8': 127}})
+    metadata['sha256'] = rung_digest(arrays, metadata)
+    (tmp_path/'forged').write_bytes(safetensors.numpy.save(arrays, metadata))
+    with pytest.raises(RungFileError, match='784, 127'): load(tmp_path/'forged')
+
+
+@pytest.mark.parametrize('error', [OverflowError, TypeError, KeyError, ValueError, IndexError])
+def test_any_fault_of_what_a_file_describes_is_one_of_the_file(saved, monkeypatch, error):
+    def fail(self, n_features, n_classes): raise error('as never before')
+    monkeypatch.setattr(NumpyNet, 'state_shapes', fail)
+    with pytest.raises(RungFileError, match='as never before'): load(saved['numpy'])
+
+
+def test_a_fact_that_is_no_text_is_escaped(trained, few, tmp_path):
+    "A folder's name that isn't UTF-8 cost the whole training"
+    save(trained['numpy'], tmp_path/'rung', note='\ud800', data=os.fsdecode(b'caf\xe9'), wörter='ünïcode')
+    texts = read_rung_file(tmp_path/'rung')[1]
+    assert (texts['note'], texts['data'], texts['wörter']) == (r'\ud800', r'caf\udce9', 'ünïcode')
+    assert_same(load(tmp_path/'rung'), trained['numpy'], few)
+
+
+@pytest.mark.parametrize('path, error, message', [
+    (None, TypeError, 'Found NoneType for a path'), (True, TypeError, 'Found bool for a path'),
+    (0, TypeError, 'Found int for a path'), (io.BytesIO(), TypeError, 'Found BytesIO for a path'),
+    ('', ValueError, 'empty name'), ('a\0b', ValueError, 'no name can have')])
+def test_what_is_no_path(trained, path, error, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for use in (lambda: save(trained['numpy'], path), lambda: load(path), lambda: read_rung_file(path)):
+        with pytest.raises(error, match=message): use()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_of_bytes(trained, few, tmp_path):
+    save(trained['numpy'], os.fsencode(tmp_path/'rung'))
+    assert_same(load(os.fsencode(tmp_path/'rung')), trained['numpy'], few)
+    with pytest.raises(FileNotFoundError, match='^(?!b).*nowhere is no file'): load(os.fsencode(tmp_path/'nowhere'))
+
+
+def test_a_path_that_ends_in_a_slash(trained, tmp_path):
+    "The file of that name was overwritten"
+    (tmp_path/'notes.txt').write_text('mine')
+    for name in ('notes.txt', 'new'):
+        with pytest.raises(IsADirectoryError, match='names a folder'): save(trained['numpy'], f'{tmp_path}/{name}/')
+    assert [path.read_text() for path in tmp_path.iterdir()] == ['mine']
 
 
 def test_the_winner_of_a_grid_search(few, tmp_path):
@@ -655,5 +720,6 @@ def test_the_rungs_of_the_package_are_complete(name, tmp_path):
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match='choose from logistic, numpy, torch, cnn'): find_rung('keras')
+    for name in ('keras', None, ['numpy']):
+        with pytest.raises(ValueError, match='choose from logistic, numpy, torch, cnn'): find_rung(name)
     with pytest.raises(ValueError, match='choose from logistic, numpy, torch, cnn, cnn-pen'): load_pretrained('keras')
