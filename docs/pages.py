@@ -96,7 +96,7 @@ def source_url(full):
 
 def source_of(symbol):
     "Its source; empty if Python can't find it, as for what a cell of the page has defined"
-    try: return inspect.getsource(symbol)
+    try: return inspect.getsource(symbol.__init__ if inspect.isclass(symbol) else symbol)
     except (OSError, TypeError): return ''
 
 def parameter_table(symbol):
