@@ -94,6 +94,23 @@ def source_url(full):
     module = next(module for module, symbols in MODULES.items() if full in symbols)
     return f'{MODULES[module][full][2]}#L{lines(module)[full]}'
 
+def source_of(symbol):
+    "Its source; empty if Python can't find it, as for what a cell of the page has defined"
+    try: return inspect.getsource(symbol.__init__ if inspect.isclass(symbol) else symbol)
+    except (OSError, TypeError): return ''
+
+def parameter_table(symbol):
+    "Its parameters as a table in Markdown; a type such as `str | None` stays in its column"
+    table = DocmentTbl(symbol)
+    for name, parameter in inspect.signature(symbol).parameters.items():
+        if parameter.kind is not parameter.VAR_KEYWORD: continue
+        comment = re.search(rf'^ +\*\*{name}\b.*?# (.*)', source_of(symbol), re.M) # fastcore finds none there
+        if comment: table.dm[name]['docment'] = comment[1]
+    for row in table.dm.values():
+        for column, content in row.items():
+            if '|' in str(content): row[column] = str(content).replace('|', r'\|')
+    return table._repr_markdown_()
+
 class APIEntry(MarkdownRenderer):
     "What `show_doc` shows on the site: a Sphinx object with its signature, docstring, table of parameters and source"
     module = None # of the page in the making
@@ -104,7 +121,7 @@ class APIEntry(MarkdownRenderer):
         if self.sig: # an exception of ours may have none
             untyped = dict(annotation=inspect.Parameter.empty) # the table has the types
             params = [p.replace(**untyped) for name, p in self.sig.parameters.items() if name != 'self']
-            signature, table = inspect.Signature(params), DocmentTbl(self.sym)._repr_markdown_()
+            signature, table = inspect.Signature(params), parameter_table(self.sym)
         full = qualified(self.nm, self.module)
         entry = (f'````{{py:{kind}}} {self.nm}{signature}\n:module: {full.removesuffix("." + self.nm)}\n\n'
                  f'{self.docs or ""}\n\n{table}\n\n[source]({source_url(full)})\n````')

@@ -75,6 +75,15 @@ def _shrunk(pixels): # means of blocks, so that the longest side is at most MAX_
     counts = (heights[:, None]*widths).astype(np.float32)
     return total/counts.reshape(counts.shape + (1,)*len(channels))
 
+_FAINT = 0.06*65535 # 16-bit numbers below it would pass for a blank picture
+
+def _of_16_bits(levels): # 16-bit numbers without a sign, (h, w) or (h, w, channels) -> float32 in [0, 1]
+    high = int(levels.max())
+    if 0 < high < _FAINT:
+        raise ValueError(f'found numbers of 16 bits up to {high}, which is next to nothing of 65,535: '
+                         'scale them up, or make those that run to 255 uint8')
+    return _shrunk(levels)/np.float32(65535)
+
 def _stretched(pixels): # any finite range -> [0, 1]
     if not np.isfinite(pixels).all():
         raise ValueError('the picture holds NaN or infinite values: replace them first')
@@ -103,7 +112,7 @@ def _in_plain_mode(picture): # Pillow picture -> the same in a mode that NumPy u
 
 def _scaled_pixels(picture): # Pillow picture -> float32 (h, w) or (h, w, channels) in [0, 1], as it lies
     picture = _in_plain_mode(picture)
-    if picture.mode.startswith('I;16'): return _shrunk(np.asarray(picture))/np.float32(65535)
+    if picture.mode.startswith('I;16'): return _of_16_bits(np.asarray(picture))
     if picture.mode in ('I', 'F'): return _stretched(_shrunk(np.asarray(picture)))
     block = -(-max(picture.size)//MAX_SIDE)
     return np.asarray(picture.reduce(block) if block > 1 else picture)/np.float32(255)
@@ -118,15 +127,28 @@ def _pixels_of_picture(picture): # Pillow picture -> float32 (h, w) or (h, w, ch
     return np.rot90(pixels, quarter_turns)
 
 # %% ../nbs/reference/pictures.ipynb #da5f4da8
-def _tensor_to_array(tensor): # PyTorch tensor on any device -> array, channels last
+_DIGIT = 28 # pixels a side of a digit of MNIST
+
+_SHAPES = '(height, width) or (height, width, 2 to 4 channels)'
+
+def _tensor_to_array(tensor): # PyTorch tensor on any device -> array
     tensor = tensor.detach().cpu()
-    array = np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
-    return np.moveaxis(array, 0, -1) if array.ndim == 3 and len(array) <= 4 else array
+    return np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
+
+def _channels_last(array): # of a tensor
+    if array.ndim != 3 or len(array) > 4: return array
+    if len(array) > 1 and max(array.shape[1:]) <= _DIGIT:
+        raise ValueError(f'found a tensor of shape {array.shape}, which is {len(array)} digits or the channels of one: '
+                         f'pass one digit, or put the channels last: {_SHAPES}')
+    return np.moveaxis(array, 0, -1)
 
 def _to_array(image): # anything NumPy understands -> array of numbers, (h, w) or (h, w, 2 to 4 channels)
-    try: array = _tensor_to_array(image) if hasattr(image, 'detach') else np.asarray(image)
+    is_tensor = hasattr(image, 'detach')
+    try: array = _tensor_to_array(image) if is_tensor else np.asarray(image)
     except Exception as e:
-        raise ValueError(f'found {type(image).__name__}, which is not one picture: {e}') from e
+        raise ValueError(f'found {type(image).__name__}, which is not one picture: '
+                         f'pass a path, bytes, a Pillow picture, or an array, {_SHAPES}') from e
+    if is_tensor: array = _channels_last(array)
     if array.dtype.kind not in 'buif':
         raise ValueError(f'found {type(image).__name__} of {array.dtype}, which is not a picture: '
                          'pass a path, bytes, a Pillow picture or an array')
@@ -134,14 +156,19 @@ def _to_array(image): # anything NumPy understands -> array of numbers, (h, w) o
     if array.ndim == 3 and array.shape[0] == 1 and array.shape[2] > 4: return array[0]
     return array
 
+def _check_shape(shape): # of an array: one picture?
+    if len(shape) == 2 and shape[0] < _DIGIT and shape[1] == _DIGIT**2:
+        raise ValueError(f'found an array of shape {shape}, which is a table with a row for each digit: '
+                         f'pass one of them as a picture, row.reshape({_DIGIT}, {_DIGIT})')
+    if 0 in shape or not (len(shape) == 2 or len(shape) == 3 and shape[2] in (2, 3, 4)):
+        raise ValueError(f'found an array of shape {shape}: pass one picture, {_SHAPES}')
+
 def _pixels_of_array(image): # anything NumPy understands -> float32 (h, w) or (h, w, channels) in [0, 1]
     array = _to_array(image)
-    if not array.size or not (array.ndim == 2 or array.ndim == 3 and array.shape[2] in (2, 3, 4)):
-        raise ValueError(f'found an array of shape {array.shape}: '
-                         'pass one picture, (height, width) or (height, width, 2 to 4 channels)')
+    _check_shape(array.shape)
     _check_size(array.shape[1], array.shape[0])
     if array.dtype == bool: return _shrunk(array)
-    if array.dtype == np.uint16: return _shrunk(array)/np.float32(65535)
+    if array.dtype.kind == 'u' and array.dtype.itemsize == 2: return _of_16_bits(array)
     low = array.min()
     high = array.max()
     if array.dtype.kind == 'f':
@@ -168,9 +195,12 @@ def read_grey(
     """
     The brightness of any picture.
 
-    Raises `ValueError` if `image` is no picture, damaged or too large, and `OSError` if its file can't be opened.
+    Of an animated picture, or a file with several pages, it is the first frame. Raises `ValueError` if `image` is
+    no picture, or several, damaged or too large, and `OSError` if its file can't be opened.
     """
     if isinstance(image, tuple) and hasattr(image, 'image'): image = image.image # an image and its label
+    if hasattr(image, 'images') and hasattr(image, 'labels'):
+        raise ValueError('found Digits, which is not one picture: pass one of them, such as digits[0]')
     if isinstance(image, (bytes, bytearray, memoryview)): image = io.BytesIO(image)
     if isinstance(image, (str, os.PathLike)):
         with _open(image) as file: image = _decoded(file)

@@ -103,12 +103,14 @@ def trained_rung(
     """
     The rung that `rung` stands for, loaded once.
 
-    Raises `ValueError` for an unknown name and for an estimator that isn't trained, or not on 28 x 28 pixels;
+    Raises `ValueError` for an unknown name, for what is no rung, and for one that isn't trained, or not on 28 x 28;
     `FileNotFoundError` for a missing file, and `RungFileError` for one that holds no rung.
     """
     model = _opened(rung) if isinstance(rung, (str, os.PathLike)) else rung
-    if not hasattr(model, 'predict_proba'):
-        raise ValueError(f'rung: found {type(model).__name__}: '
+    if isinstance(model, type) and issubclass(model, Classifier):
+        raise ValueError(f'rung: found the class {model.__name__}, which is not trained: make one of it, and call fit')
+    if not isinstance(model, Classifier):
+        raise ValueError(f'rung: found {type(model).__name__}, which is no rung: '
                          'pass the name of a rung, the path of its file, or a trained rung')
     if not hasattr(model, 'classes_'):
         raise ValueError(f'rung: found {model!r:.80}, which is not trained: call fit first')
@@ -138,9 +140,9 @@ def read(
     rung='cnn', # name of a rung that comes with the package, path of a rung's file, or a trained rung
 ) -> Reading: # `digit` is None where there is no digit
     """
-    The one digit in `image`.
+    The one digit in `image`; in the first frame, if it has several.
 
-    Raises `SeveralDigits` if there are more; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no
+    Raises `SeveralDigits` if there are more digits; `ValueError` if `image` is no picture (as `read_grey`) or `rung` no
     trained rung (as `trained_rung`); `OSError` if a file can't be opened.
     """
     model = trained_rung(rung)

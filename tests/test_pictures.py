@@ -266,6 +266,36 @@ def test_a_tensor_is_a_picture(change):
     assert np.abs(read_grey(change(torch.tensor(RGB))) - read_grey(RGB)).max() < 1e-6
 
 
+@pytest.mark.parametrize('n', [2, 3, 4])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.float32])
+@pytest.mark.parametrize('side', [8, 28])
+def test_a_tensor_of_a_few_digits_is_no_picture_with_channels(n, dtype, side):
+    with pytest.raises(ValueError, match=f'{n} digits or the channels of one'):
+        read_grey(torch.zeros(n, side, side, dtype=dtype))
+    with pytest.raises(ValueError, match='one picture'):
+        read_grey(np.zeros((n, 28, 28)))
+    assert read_grey(torch.ones(28, 28, n, dtype=dtype)).shape == (28, 28) # the channels are last
+
+
+@pytest.mark.parametrize('high', [1, 255, 1023])
+@pytest.mark.parametrize('form', [
+    lambda levels: levels, lambda levels: levels.astype('>u2'), lambda levels: np.dstack([levels]*3),
+    lambda levels: torch.tensor(levels), lambda levels: Image.fromarray(levels),
+    lambda levels: saved(Image.fromarray(levels), 'PNG'), lambda levels: saved(Image.fromarray(levels), 'TIFF'),
+], ids=str.split('array big-endian rgb tensor pillow png tiff'))
+def test_faint_numbers_of_16_bits_are_not_taken_for_a_blank(form, high):
+    levels = (np.asarray(GREY) > 127).astype(np.uint16)
+    with pytest.raises(ValueError, match=f'16 bits up to {high}, .* of 65,535: scale them up'):
+        read_grey(form(levels*np.uint16(high)))
+    assert not read_grey(form(levels*0)).any() # a blank is a blank
+    assert read_grey(form(levels*np.uint16(4095))).max() == np.float32(4095)/np.float32(65535)
+
+
+def test_16_bits_in_any_order_of_bytes():
+    levels = np.asarray(GREY).astype(np.uint16)*np.uint16(257)
+    assert np.array_equal(read_grey(levels.astype('>u2')), read_grey(levels))
+
+
 def test_a_coarse_tensor_is_a_picture():
     assert np.abs(read_grey(torch.tensor(RGB/255).bfloat16()) - read_grey(RGB)).max() < 0.01
 
@@ -290,6 +320,11 @@ def test_a_digit_of_a_data_set():
     ({'a': 1}, 'found dict'),
     (7, 'one picture'),
     (load_mnist()[1], 'found Digits, which is not one picture'),
+    (load_mnist()[1][:1], r'found Digits, which is not one picture: pass one of them, such as digits\[0\]'),
+    ([load_mnist()[1][0]], 'found list, which is not one picture: pass a path'),
+    (np.zeros((1, 784)), r'row\.reshape\(28, 28\)'),
+    (torch.zeros(1, 784), r'row\.reshape\(28, 28\)'),
+    (np.zeros((10, 784), np.uint8), 'a row for each digit'),
     (b'', 'known format'),
     (io.StringIO('a digit'), 'known format'),
 ])

@@ -4,16 +4,19 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 import mnist_steps as ms
 from mnist_steps.canvas import STROKES, SeveralDigits, draw, steps, to_mnist
 from mnist_steps.data import load_mnist
+from mnist_steps.estimator import Classifier
 from mnist_steps.explain import SURE
 from mnist_steps.numpy_net import NumpyNet
 from mnist_steps.reading import Reading, read, read_all, trained_rung
@@ -38,8 +41,11 @@ def saved(picture, name='PNG'):
 
 def rung(probabilities, classes=range(10), n_features=784):
     "A trained rung that gives every digit these probabilities."
-    return SimpleNamespace(classes_=np.array(list(classes)), n_features_in_=n_features,
-                           predict_proba=lambda pictures: np.tile(probabilities, (len(pictures), 1)))
+    model = Classifier()
+    model.classes_ = np.array(list(classes))
+    model.n_features_in_ = n_features
+    model.predict_proba = lambda pictures: np.tile(probabilities, (len(pictures), 1))
+    return model
 
 
 def certain(digit, how=0.9):
@@ -169,7 +175,8 @@ def test_several_digits_are_one_question_to_the_rung():
     def predict_proba(pictures):
         calls.append((pictures.shape, pictures.dtype))
         return np.tile(certain(1), (len(pictures), 1))
-    model = SimpleNamespace(classes_=np.arange(10), n_features_in_=784, predict_proba=predict_proba)
+    model = rung(certain(1))
+    model.predict_proba = predict_proba
     assert len(read_all(number((3, 1, 6)), model)) == 3
     assert calls == [((3, 28, 28), np.uint8)]
 
@@ -188,6 +195,11 @@ def test_a_dot_beside_a_digit_is_no_second_digit():
     (np.zeros(784), r'\(784,\)'),
     (None, 'not a picture'),
     ('/', 'is a folder'),
+    (DIGITS[:1], 'pass one of them'),
+    (DIGITS.images[0].reshape(1, 784), r'row\.reshape\(28, 28\)'),
+    (DIGITS.images[:4], 'one picture'),
+    (torch.tensor(DIGITS.images[:4]), '4 digits or the channels of one'),
+    (DIGITS.images[0].astype(np.uint16), '16 bits up to 255'),
 ])
 def test_bad_pictures_are_refused_in_words(bad, words):
     for f in (read, read_all):
@@ -248,6 +260,8 @@ def test_readers_in_threads_agree():
     (NumpyNet, 'not trained'),
     (NumpyNet(), 'not trained'),
     (rung(certain(1), n_features=64), '64 pixels'),
+    (DummyClassifier().fit(np.zeros((2, 784)), [0, 1]), 'found DummyClassifier, which is no rung'),
+    (make_pipeline(MinMaxScaler(), DummyClassifier()).fit(np.zeros((2, 784)), [0, 1]), 'found Pipeline, which is no'),
 ])
 def test_what_is_no_trained_rung_is_refused(bad, words):
     for f in (read, read_all):

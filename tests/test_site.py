@@ -102,6 +102,22 @@ def test_three_groups_in_the_sidebar(folder, site):
     assert listed == expected
 
 
+def test_options_are_described(folder, site):
+    assert '<p>for <code' in re.search(r'<td><p>options</p></td>.*?</tr>',
+                                       site[folder/'reference/processes.html'].text, re.S)[0]
+
+
+@pytest.mark.parametrize('page, parameter, cells', [
+    ('reference/files', 'path', ['str | os.PathLike', 'anywhere; links are followed']),
+    ('reference/plots', 'classes', ['numpy.ndarray | None', 'None', 'default: every class that occurs, sorted']),
+])
+def test_a_type_with_a_bar_stays_in_its_column(folder, site, page, parameter, cells):
+    "Else the description of the parameter drops out of the table"
+    rows = re.findall(rf'<td><p>{parameter}</p></td>\n(.*?)</tr>', site[folder/f'{page}.html'].text, re.S)
+    found = re.findall(r'<td><p>(.*?)</p></td>', rows[0])
+    assert len(found) == len(cells) and all(found[i].endswith(cell) for i, cell in enumerate(cells))
+
+
 def test_nothing_is_loaded_from_elsewhere(site):
     loads = [(path.name, url) for path, page in site.items() for url in page.loads if url]
     assert [(name, url) for name, url in loads if urlsplit(url).scheme not in ('', 'data')] == []
