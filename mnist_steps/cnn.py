@@ -34,8 +34,8 @@ from mnist_steps.torch_train import (
 
 # %% ../nbs/09_cnn.ipynb #e9f0a4bc
 def block(
-    in_channels: int,
-    out_channels: int,
+    in_channels: int, # maps that come in
+    out_channels: int, # maps that go out: kernels
     *,
     kernel_size: int = 3, # pixels
     stride: int = 1, # pixels
