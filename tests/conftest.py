@@ -19,9 +19,8 @@ from mnist_steps.idx import write_idx
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync']
-GROUPS = { # tests of these files run one after the other, in one process: they share what takes long to make
-    'test_site.py': 'site', 'test_browser.py': 'app', 'test_load.py': 'app', 'test_packaging.py': 'packaging'}
-FIRST = list(GROUPS) # the longest begin, so that in the end no process works on alone
+# The files that take longest begin, so that in the end no process works on alone
+FIRST = ['test_site.py', 'test_browser.py', 'test_load.py', 'test_packaging.py', 'test_cli.py', 'test_torch.py']
 
 LONG = ('test_background.py', 'test_bench.py', 'test_cli.py', 'test_demo.py', 'test_load.py', 'test_site.py')
 
@@ -39,14 +38,15 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item):
+    "Mark what needs a browser or takes long"
+    if item.path.name in LONG: item.add_marker('long') # nearly every test there starts programs or trains
+    if 'browser' in item.fixturenames: item.add_marker('browser')
+
+
 def pytest_collection_modifyitems(config, items):
-    "Keep together what shares a server, mark what needs a browser, and leave slow tests out unless they are asked for"
+    "Begin with what takes longest, and leave slow tests out unless they are asked for"
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
-    for item in items:
-        if item.path.name in GROUPS: item.add_marker(pytest.mark.xdist_group(GROUPS[item.path.name]))
-        if item.path.name in LONG: item.add_marker('long') # nearly every test there starts programs or trains
-        if 'browser' in item.fixturenames: item.add_marker('browser')
     if config.getoption('slow') or 'slow' in config.getoption('markexpr'): return
     config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker('slow')])
     items[:] = [item for item in items if not item.get_closest_marker('slow')]

@@ -37,7 +37,7 @@ def script(name):
 def tests(lane):
     "The command that runs the tests of a lane; whole lanes measure which lines of the package they reach"
     command = [sys.executable, '-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', '-n', WORKERS,
-               '--dist', 'loadgroup']
+               '--dist', 'loadfile', '--no-loadscope-reorder'] # a file shares in one process what takes long to make
     if lane == 'fast': return command + ['-m', 'not (long or browser or packaging)']
     command += ['--durations=10', '--cov', '--cov-report=term-missing:skip-covered']
     return command + ['--slow'] * (lane == 'slow')

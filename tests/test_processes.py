@@ -47,7 +47,7 @@ def test_a_forgotten_child_ends():
         start_child([sys.executable, '-c', {CHILD!r}]) # nobody keeps it
         sys.stdin.read()'''
     with subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code], **PIPES) as parent:
-        assert parent.communicate(timeout=60)[0].splitlines()[-1] == 'cleaned up'
+        assert 'cleaned up' in parent.communicate(timeout=60)[0] # perhaps while the child still says "ready"
 
 
 @pytest.mark.parametrize('end', ['kill', 'os.abort()', 'sys.exit()', 'raise SystemError', 'os._exit(3)'])

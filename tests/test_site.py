@@ -108,7 +108,7 @@ def test_options_are_described(folder, site):
 
 
 @pytest.mark.parametrize('page, parameter, cells', [
-    ('reference/files', 'path', ['str | os.PathLike', 'anywhere; links are followed']),
+    ('reference/files', 'path', ['str | bytes | os.PathLike', 'name of a file or folder, which need not exist']),
     ('reference/plots', 'classes', ['numpy.ndarray | None', 'None', 'default: every class that occurs, sorted']),
 ])
 def test_a_type_with_a_bar_stays_in_its_column(folder, site, page, parameter, cells):
