@@ -1,5 +1,4 @@
 "From any picture to an MNIST digit: invariances, nothing to read, several digits, property tests."
-import io
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
+from helpers import difference, saved
 from mnist_steps.canvas import (
     STROKES,
     NoDigit,
@@ -27,18 +27,6 @@ from mnist_steps.data import load_mnist
 CANVAS = draw(STROKES[3])
 GREY = Image.fromarray(CANVAS).convert('L')
 WANTED = to_mnist(CANVAS)
-
-
-def difference(a, b):
-    "Mean difference of two pictures, relative to their ink; rounding may shift one of them by a pixel."
-    shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    return min(np.abs(np.roll(a.astype(float), shift, (0, 1)) - b).sum() for shift in shifts)/b.sum()
-
-
-def saved(im, name, **options):
-    file = io.BytesIO()
-    im.save(file, name, **options)
-    return file.getvalue()
 
 
 # ---- the form of the answer

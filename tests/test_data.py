@@ -4,27 +4,18 @@ import math
 import os
 import pickle
 import struct
-import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from helpers import peak_of
 from mnist_steps import data
 from mnist_steps.data import Batches, Digits, load_digits_dir, load_mnist, one_hot, to_pixels
 from mnist_steps.idx import IDXError, read_idx, write_idx
 
 GOOD = struct.pack('>HBB2I', 0, 8, 2, 2, 3) + b'digits'
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def peak_of(function):
-    "Peak of the memory that Python allocates during `function()`, in bytes."
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally: tracemalloc.stop()
 
 
 # Digits

@@ -4,13 +4,13 @@ import os
 import struct
 import subprocess
 import sys
-import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
+from helpers import peak_of
 from mnist_steps.idx import IDX_DTYPES, IDXError, read_idx, write_idx
 
 TYPES = [np.dtype(d).newbyteorder('=') for d in IDX_DTYPES.values()]
@@ -18,15 +18,6 @@ GOOD = struct.pack('>HBB2I', 0, 8, 2, 2, 3) + b'digits'
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 arrays = hnp.arrays(st.sampled_from(TYPES), hnp.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=4))
-
-
-def peak_of(function):
-    "Peak of the memory that Python allocates during `function()`, in bytes."
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally: tracemalloc.stop()
 
 
 def complaint(path):

@@ -10,6 +10,7 @@ import sklearn.metrics as sk
 from hypothesis import given, settings, strategies as st
 from scipy.stats import binomtest
 
+from helpers import BAD_PROBABILITIES
 from mnist_steps import metrics as m
 
 examples = settings(max_examples=80, deadline=None)
@@ -189,19 +190,7 @@ def test_float32_softmax_is_accepted():
 
 @pytest.mark.parametrize('metric', [
     m.negative_log_likelihood, m.expected_calibration_error, m.reliability, m.check_probabilities])
-@pytest.mark.parametrize('y_true, proba, message', [
-    ([], np.zeros((0, 2)), 'at least one sample'),
-    ([0, 1], [[1, 0]], '2 samples'),
-    ([0, 1], [0.5, 0.5], r'shape \(n, k\)'),
-    ([0, 1], [[1.0], [1.0]], r'shape \(n, k\)'),
-    ([[0, 1]], [[1, 0]], r'shape \(n,\)'),
-    ([0, 1], [[0.5, 0.5], [math.nan, 0.5]], 'NaN, first in row 1'),
-    ([0, 1], [[1.5, -0.5], [1, 0]], r'in \[0, 1\]'),
-    ([0, 1], [[math.inf, 0], [1, 0]], r'in \[0, 1\]'),
-    ([0, 1], [[0.5, 0.5], [0.5, 0.4]], 'row 1 sums to 0.9'),
-    ([0, 5], [[0.2, 0.3, 0.5]] * 2, 'one for each column'),
-    ([0, 1], [['a', 'b'], ['c', 'd']], 'real numbers'),
-])
+@pytest.mark.parametrize('y_true, proba, message', BAD_PROBABILITIES)
 def test_bad_probabilities(metric, y_true, proba, message):
     with pytest.raises(ValueError, match=message): metric(y_true, proba)
 

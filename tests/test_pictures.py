@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
+from helpers import difference, saved
 from mnist_steps.canvas import STROKES, draw, has_ink, to_mnist
 from mnist_steps.data import load_mnist
 from mnist_steps.pictures import MAX_BYTES, MAX_SIDE, read_grey
@@ -19,18 +20,6 @@ from mnist_steps.pictures import MAX_BYTES, MAX_SIDE, read_grey
 CANVAS = draw(STROKES[3])
 GREY = Image.fromarray(CANVAS).convert('L')
 WANTED = to_mnist(CANVAS)
-
-
-def difference(a, b):
-    "Mean difference of two pictures, relative to their ink; rounding may shift one of them by a pixel."
-    shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    return min(np.abs(np.roll(a.astype(float), shift, (0, 1)) - b).sum() for shift in shifts)/b.sum()
-
-
-def saved(im, name, **options):
-    file = io.BytesIO()
-    im.save(file, name, **options)
-    return file.getvalue()
 
 
 # ---- formats

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from helpers import BAD_PROBABILITIES
 from mnist_steps import plots as p
 from mnist_steps.data import KNOWN_WRONG_LABELS
 from mnist_steps.metrics import wilson_from_counts
@@ -165,19 +166,7 @@ def test_bad_labels(figure, y_true, y_pred, message):
 
 @pytest.mark.parametrize('figure', [
     p.plot_reliability, lambda y, proba: p.plot_mistakes(np.zeros((len(y), 2, 2)), y, proba)])
-@pytest.mark.parametrize('y_true, proba, message', [
-    ([], np.zeros((0, 2)), 'at least one sample'),
-    ([0, 1], [[1, 0]], '2 samples'),
-    ([0, 1], [0.5, 0.5], r'shape \(n, k\)'),
-    ([0, 1], [[1.0], [1.0]], r'shape \(n, k\)'),
-    ([[0, 1]], [[1, 0]], r'shape \(n,\)'),
-    ([0, 1], [[0.5, 0.5], [math.nan, 0.5]], 'NaN, first in row 1'),
-    ([0, 1], [[1.5, -0.5], [1, 0]], r'in \[0, 1\]'),
-    ([0, 1], [[math.inf, 0], [1, 0]], r'in \[0, 1\]'),
-    ([0, 1], [[0.5, 0.5], [0.5, 0.4]], 'row 1 sums to 0.9'),
-    ([0, 5], [[0.2, 0.3, 0.5]] * 2, 'one for each column'),
-    ([0, 1], [['a', 'b'], ['c', 'd']], 'real numbers'),
-])
+@pytest.mark.parametrize('y_true, proba, message', BAD_PROBABILITIES)
 def test_bad_probabilities(figure, y_true, proba, message):
     with pytest.raises(ValueError, match=message): figure(y_true, proba)
 
