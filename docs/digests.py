@@ -32,7 +32,7 @@ class Bare(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node):
-        if ast.unparse(node.func) in ('warnings.warn', 'warn'): return ast.Call(func=node.func, args=[], keywords=[])
+        if 'warn' in (getattr(node.func, 'attr', None), getattr(node.func, 'id', None)): node.args = node.keywords = []
         return self.generic_visit(node)
 
     def visit_arg(self, node): return ast.arg(arg=node.arg)
@@ -80,7 +80,8 @@ def global_names(code, now=True):
     is_class = '__module__' in code.co_names and '__qualname__' in code.co_names # its names aren't global
     now = now and (is_class or code.co_name in EAGER)
     for op in dis.get_instructions(code):
-        if op.opname in ('STORE_NAME', 'STORE_GLOBAL') and not is_class: names.stored.add(op.argval)
+        if op.opname in ('STORE_NAME', 'STORE_GLOBAL'):
+            if now and not is_class: names.stored.add(op.argval)
         elif op.opname.startswith('LOAD_') and op.opname.endswith(('_NAME', '_GLOBAL', '_GLOBALS')):
             (names.now if now else names.later).add(op.argval)
     for inner in code.co_consts:
@@ -204,12 +205,8 @@ class Package:
         for text in statement.texts:
             if text.startswith(f'{self.folder.name}.') and self.module(text):
                 yield from (found for name in statement.texts for found in self.attribute(text, name))
-            elif f'from {self.folder.name}' in text:
-                try: program = ast.parse(text)
-                except SyntaxError: continue
-                for node in ast.walk(program):
-                    for alias in node.names if isinstance(node, ast.ImportFrom) else []:
-                        yield from self.imported(node, alias, bound(alias))
+            for module, names in re.findall(rf'from ({self.folder.name}[\w.]*) import ([\w, ]+)', text):
+                yield from (found for name in re.findall(r'\w+', names) for found in self.attribute(module, name))
 
     def reached(self, space, start):
         "What the statements `start` of `space` depend on: `(statements, imports from elsewhere as text)`"

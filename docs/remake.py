@@ -188,7 +188,6 @@ def remake(house, names):
     "Run what is out of date, each notebook in a process of its own; the names of those that fail"
     failed = []
     for name in names:
-        for key in house.waiting(name): print(f'{name} {key} waits for PEN_STROKES.', flush=True)
         if not (keys := house.to_run(name)): continue
         print(f'{name}: {len(keys) - 1} slow cells and the others', flush=True)
         start = time.perf_counter()
@@ -205,15 +204,19 @@ def report(house, names):
     for name, reasons in stale.items():
         for key, why in reasons.items(): print(f'{name} {key or "outputs"}: {why}')
         if reasons: print(f'    python docs/remake.py {name}')
+    if not any(stale.values()): print('All is up to date.')
     return any(stale.values())
 
 def table(house, names):
     "Print each slow cell with its seconds and its state"
+    total = 0
     for name in names:
         stale, cells = house.stale(name), house.noted(name)['cells']
         for key in house.pages[name].slow:
-            seconds, state = cells.get(key, {}).get('seconds', ''), stale.get(key, 'up to date')
+            seconds, state = cells.get(key, {}).get('seconds', 0), stale.get(key, 'up to date')
+            total += seconds
             print(f'{name:30} {key:9} {seconds:>7} s  {first_line(house.pages[name], key)[:45]:45}  {state}')
+    print(f'in all {total / 60:.0f} minutes')
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -236,6 +239,8 @@ def main():
         failed = remake(House(args.root), names)
         if failed: break
     finish(house)
+    for name in names:
+        for key in house.waiting(name): print(f'{name} {key}: not run, as PEN_STROKES names no file.')
     if failed: return f'Failed: {", ".join(failed)}. What has run is stored: mend it and give the command again.'
 
 if __name__ == '__main__': sys.exit(main())
