@@ -27,6 +27,7 @@ from mnist_steps.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTEFACTS = 'nbs/report.json', 'nbs/bench.json', 'nbs/results/*', 'mnist_steps/weights/*.safetensors'
+SCRIPTS = Path(sys.executable).parent
 PICTURES = 'docs/pictures.py' # stands in the ledger as if it were a notebook
 # A notebook comes after those that write what it reads; what measures seconds comes last
 FIRST = '10_ladder', 'lessons/06_other_hands', '09_cnn', 'lessons/'
@@ -176,9 +177,8 @@ def first_line(page, key):
 
 def finish(house):
     "Bring up to date what follows from the notebooks"
-    scripts = Path(sys.executable).parent
-    for command in ([scripts/'nbdev_export'], [scripts/'nbdev_clean'], [sys.executable, 'docs/readme.py']):
-        subprocess.run(command, cwd=house.root, check=True)
+    subprocess.run([SCRIPTS/'nbdev_clean'], cwd=house.root, check=True)
+    subprocess.run([sys.executable, 'docs/readme.py'], cwd=house.root, check=True)
     if not house.pictures_stale(): return
     if not shutil.which('chromium'): return print(f'{PICTURES} waits for Chromium: run it where there is one.')
     subprocess.run([sys.executable, PICTURES], cwd=house.root, check=True)
@@ -235,6 +235,7 @@ def main():
     if args.list: return table(house, names)
     if args.check: return report(house, names)
     for name in names if args.all else []: house.note(name, None)
+    subprocess.run([SCRIPTS/'nbdev_export'], cwd=house.root, check=True)
     for _ in range(3): # a notebook may have read what a later one made anew
         failed = remake(House(args.root), names)
         if failed: break
