@@ -121,12 +121,13 @@ def changed_names(node):
     "Names of objects that a statement changes without binding them: `x[0] = 1`, `net.rate = 1`, `net.fit(x)`"
     targets = [part for part in at_once(node) if isinstance(part, (ast.Attribute, ast.Subscript))
                and isinstance(part.ctx, (ast.Store, ast.Del))]
-    names = {part.value.func.value for part in at_once(node) if isinstance(part, ast.Expr)
-             and isinstance(part.value, ast.Call) and isinstance(part.value.func, ast.Attribute)}
+    targets += [part.value.func for part in at_once(node) if isinstance(part, ast.Expr)
+                and isinstance(part.value, ast.Call) and isinstance(part.value.func, ast.Attribute)]
+    names = set()
     for target in targets:
         while isinstance(target, (ast.Attribute, ast.Subscript)): target = target.value
-        names.add(target)
-    return {part.id for part in names if isinstance(part, ast.Name)}
+        if isinstance(target, ast.Name): names.add(target.id)
+    return names
 
 class Space:
     "Statements that share their names: a module, or the cells of a notebook, which run from top to bottom"
@@ -137,11 +138,13 @@ class Space:
             for name in statement.stored | statement.changed:
                 self.makers.setdefault(name, []).append((i, None, statement.rebinds and name in statement.stored))
             for node, alias in statement.imports:
-                self.makers.setdefault(bound(alias), []).append((i, (node, alias), statement.is_import))
+                rebinds = statement.is_import and alias.name != '*'
+                self.makers.setdefault(bound(alias), []).append((i, (node, alias), rebinds))
 
     def meanings(self, name, before):
         "Statements (their indices) and imports that may have made what `name` is when statement `before` runs"
-        for i, imported, rebinds in reversed(self.makers.get(name, self.makers.get('*', []))):
+        makers = self.makers.get(name, []) + self.makers.get('*', [])
+        for i, imported, rebinds in sorted(makers, key=lambda maker: -maker[0]):
             if self.ordered and i >= before: continue
             yield imported or i
             if self.ordered and rebinds: return

@@ -127,13 +127,14 @@ def run(house, name, slow):
     from nbdev.clean import clean_nb
 
     page = house.pages[name]
-    nb = read_nb(page.path)
-    sources = [cell.source for cell in nb.cells]
+    digests = {key: page.digest(key) for key in page.slow} | {'': page.digest(*page.quick)}
     cells = {key: cell for key, cell in house.noted(name)['cells'].items() if key in page.slow}
+    ran = {}
 
     def store(digest=None):
-        if [cell.source for cell in read_nb(page.path).cells] != sources:
-            raise SystemExit(f'{name} was edited while it ran. Run it again.')
+        nb = read_nb(page.path) # anew: somebody may have edited it since
+        for cell in nb.cells:
+            if cell.id in ran and cell.source == ran[cell.id].source: cell.outputs = ran[cell.id].outputs
         clean_nb(nb)
         write_atomically(page.path, nb2str(nb).encode())
         house.note(name, {'digest': digest, 'cells': cells})
@@ -144,7 +145,7 @@ def run(house, name, slow):
     os.chdir(page.path.parent)
     shell = CaptureShell(mpl_format='retina')
     sys.addaudithook(note_opened)
-    for cell in nb.cells:
+    for cell in read_nb(page.path).cells:
         key = cell.id
         if key not in page.sources or key in page.slow and key not in slow: continue
         if key in slow: print(f'{name} {key}: {first_line(page, key)}', flush=True)
@@ -157,18 +158,18 @@ def run(house, name, slow):
             if error.output_type != 'error': continue
             print(f'{name} {key} failed:\n{cell.source}\n', *error.traceback, sep='\n', file=sys.stderr)
             return False
-        after = written()
+        ran[key], after = cell, written()
         made = {file: sha for file, (sha, when) in after.items() if before.get(file) != (sha, when)}
         read = {file: sha for file, (sha, _) in after.items()
                 if os.path.realpath(house.root/file) in opened and file not in made}
         if made or read or key in slow: cells[key] = {'made': made, 'read': read}
         if key not in slow: continue
         from mnist_steps.bench import machine
-        cells[key] |= {'digest': page.digest(key), 'seconds': round(seconds, 1), 'date': date.today().isoformat(),
+        cells[key] |= {'digest': digests[key], 'seconds': round(seconds, 1), 'date': date.today().isoformat(),
                        'machine': house.number_of(machine())}
         store()
         print(f'{name} {key}: {seconds:.1f} s', flush=True)
-    store(page.digest(*page.quick))
+    store(digests[''])
     return True
 
 def first_line(page, key):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     'base.py': '''
 import numpy as np
 from .far import *
+from .table import *
 LIMIT = 10
 def unreached(): return 1
 class Base:
