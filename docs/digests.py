@@ -68,6 +68,27 @@ def at_once(node):
     yield node
     for child in () if isinstance(node, FUNCTIONS) else ast.iter_child_nodes(node): yield from at_once(child)
 
+def names(nodes, context):
+    "Names that are read (`ast.Load`) or bound (`ast.Store`) anywhere in syntax trees"
+    return {part.id for node in nodes for part in ast.walk(node)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, context)}
+
+def reads(statements, bound):
+    "Names that statements read before they have certainly bound them; `bound` are those bound already"
+    found = set()
+    for node in statements:
+        if isinstance(node, (ast.For, ast.While, ast.If, ast.With, ast.Try)):
+            header = [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.expr, ast.withitem))]
+            found |= names(header, ast.Load) - bound
+            blocks = [getattr(part, kind, []) for part in [node, *getattr(node, 'handlers', [])]
+                      for kind in ('body', 'orelse', 'finalbody')]
+            for block in blocks: found |= reads(block, bound | names(header, ast.Store))
+        else:
+            found |= names([node], ast.Load) - bound
+            if isinstance(node, ast.AugAssign): found |= names([node.target], ast.Store) - bound
+            bound = bound | names([node], ast.Store)
+    return found
+
 class Names(NamedTuple):
     "Global names of a statement"
     stored: set
@@ -93,6 +114,7 @@ class Statement:
     "A statement of a module or a cell, on its first level"
     def __init__(self, node, cell=None):
         self.cell = cell
+        read = reads([node], set())
         self.patches = patched_classes(node)
         tops = [part for part in at_once(node) if isinstance(part, (ast.Import, ast.ImportFrom))]
         self.imports = [(part, alias) for part in tops for alias in part.names]
@@ -102,6 +124,7 @@ class Statement:
         bare = Bare().visit(ast.Module([node], []))
         self.shape = shape(bare)
         self.names = global_names(compile(ast.fix_missing_locations(bare), '<statement>', 'exec'))
+        self.names.now.intersection_update(read)
         self.stored = self.names.stored - {bound(alias) for _, alias in self.imports} | set(self.patches)
         self.rebinds = isinstance(node, (ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)) and not self.patches
         self.changed = changed_names(node) - self.stored

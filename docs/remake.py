@@ -162,6 +162,7 @@ def run(house, name, slow):
         made = {file: sha for file, (sha, when) in after.items() if before.get(file) != (sha, when)}
         read = {file: sha for file, (sha, _) in after.items()
                 if os.path.realpath(house.root/file) in opened and file not in made}
+        for other in cells.values(): other['made'] |= {file: made[file] for file in other['made'] if file in made}
         if made or read or key in slow: cells[key] = {'made': made, 'read': read}
         if key not in slow: continue
         from mnist_steps.bench import machine
