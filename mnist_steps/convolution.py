@@ -6,13 +6,13 @@
 __all__ = ['BLOCKS', 'pad', 'windows', 'conv2d', 'conv2d_dkernels', 'conv2d_dimages', 'max_pool', 'max_pool_backward',
            'per_channel', 'batch_norm', 'batch_norm_backward', 'net_forward', 'net_backward', 'adamw_step', 'one_cycle']
 
-# %% ../nbs/08_convolution.ipynb #a7a574a3
+# %% ../nbs/08_convolution.ipynb #ef169548
 import math
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-# %% ../nbs/08_convolution.ipynb #44a73685
+# %% ../nbs/08_convolution.ipynb #c96698cc
 def _check_windows(maps, size, stride):
     if size < 1 or stride < 1:
         raise ValueError(
@@ -38,7 +38,7 @@ def _check_shapes(images, kernels):
             f'kernels: found {kernels.shape[1]} channels in each, '
             f'and {images.shape[1]} in the images. Give as many.')
 
-# %% ../nbs/08_convolution.ipynb #03898493
+# %% ../nbs/08_convolution.ipynb #75fefe74
 def pad(
     maps: np.ndarray, # (n, channels, height, width)
     padding: int, # p, pixels on each side
@@ -70,7 +70,7 @@ def conv2d(
     view = windows(pad(images, padding), kernels.shape[-1], stride)
     return np.einsum('ncyxuv,ocuv->noyx', view, kernels, optimize=True)
 
-# %% ../nbs/08_convolution.ipynb #d5845677
+# %% ../nbs/08_convolution.ipynb #8924771a
 def conv2d_dkernels(
     dmaps: np.ndarray, # dZ (n, o, positions down, positions across)
     images: np.ndarray, # A (n, c, height, width) of the forward pass
@@ -99,7 +99,7 @@ def conv2d_dimages(
     for u, v in np.ndindex(size, size): places[..., u, v] += shares[..., u, v]
     return dpadded[:, :, padding:padding + height, padding:padding + width]
 
-# %% ../nbs/08_convolution.ipynb #19a45cf0
+# %% ../nbs/08_convolution.ipynb #29954f8d
 def max_pool(
     maps: np.ndarray, # (n, channels, height, width)
     size: int = 2, # side of the squares in pixels
@@ -124,7 +124,7 @@ def max_pool_backward(
     places[...] = shares.reshape(places.shape)
     return dmaps
 
-# %% ../nbs/08_convolution.ipynb #15f49f21
+# %% ../nbs/08_convolution.ipynb #2b916415
 def per_channel(
     numbers: np.ndarray, # (channels,)
 ) -> np.ndarray: # (channels, 1, 1), so that it fits maps (n, channels, height, width)
@@ -158,7 +158,7 @@ def batch_norm(
     normed = (maps - per_channel(mean)) / per_channel(deviation)
     return per_channel(gain) * normed + per_channel(offset), normed, deviation
 
-# %% ../nbs/08_convolution.ipynb #6a8f0d38
+# %% ../nbs/08_convolution.ipynb #fdbf4e11
 def batch_norm_backward(
     dout: np.ndarray, # dg (n, channels, height, width)
     normed: np.ndarray, # from `batch_norm` in training
@@ -172,7 +172,7 @@ def batch_norm_backward(
     inner = dout - per_channel(doffset / m) - normed * per_channel(dgain / m)
     return per_channel(gain / deviation) * inner, dgain, doffset
 
-# %% ../nbs/08_convolution.ipynb #a06e3c42
+# %% ../nbs/08_convolution.ipynb #58e6d9c3
 BLOCKS = ( # of rung 4's net: stride; side of the squares that are pooled, or 0 for none
     (2, 0),
     (1, 2),
@@ -223,7 +223,7 @@ def net_backward(
         if b > 1: d = conv2d_dimages(d, kernels, maps.shape[2:], stride)
     return grads
 
-# %% ../nbs/08_convolution.ipynb #34876781
+# %% ../nbs/08_convolution.ipynb #a2e81164
 def adamw_step(
     params: dict, # changed in place
     grads: dict, # from `net_backward`
