@@ -130,6 +130,8 @@ def bootstrap_interval(
     """Interval of a mean by drawing writers, each with all digits (Efron and Tibshirani,
     "An Introduction to the Bootstrap", 1993). `ValueError` unless each value has a writer."""
     _check_confidence(confidence)
+    if n_resamples < 1:
+        raise ValueError(f'n_resamples: found {n_resamples}. Give 1 at least, or better 10,000.')
     totals, sizes = _by_writer(values, writers)
     rng = np.random.default_rng(random_state)
     means = []

@@ -311,6 +311,7 @@ def test_bootstrap_follows_its_seed():
     assert first == m.bootstrap_interval(right, writers, n_resamples=700, random_state=np.random.default_rng(0))
     assert first != m.bootstrap_interval(right, writers, n_resamples=700, random_state=1)
     assert m.bootstrap_interval(np.full(len(right), .25), writers) == (.25, .25)
+    with pytest.raises(ValueError, match='n_resamples: found 0'): m.bootstrap_interval(right, writers, n_resamples=0)
 
 def test_coverage_where_writers_differ():
     "Wilson's interval misses, the one by writers doesn't; 400 samples of 95 % lie between 92 and 98 % nearly always"
