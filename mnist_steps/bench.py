@@ -362,7 +362,7 @@ PARTS = {
     'busy': Part(busy, _timings('NumPy'), 'the same beside a busy process (1 minute)'),
     'answers': Part(answers, _timings('numpy, one digit'), 'one digit, 10,000 digits, a drawing (1 minute)'),
     'start': Part(start, _timings('the interpreter'), 'imports and the command line (1 minute)'),
-    'race': Part(race, _goals, 'convolutional nets to 99 %, with the examples of PyTorch and Keras (a quarter of an hour)'),
+    'race': Part(race, _goals, 'nets to 99 %, with the examples of PyTorch and Keras (a quarter of an hour)'),
     'recipes': Part(recipes, _trainings, 'every recipe, five seeds (more than an hour)'),
 }
 QUICK = 'dense', 'busy', 'answers', 'start'
