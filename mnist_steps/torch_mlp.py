@@ -6,7 +6,6 @@
 __all__ = ['MLP', 'TorchMLP']
 
 # %% ../nbs/07_torch_mlp.ipynb #dbcb83bc
-import numpy as np
 import torch
 from torch import nn
 
