@@ -18,6 +18,7 @@ from mnist_steps.canvas import STROKES
 from mnist_steps.cli import demo_command
 from mnist_steps.plots import RUNG_COLORS, plot_ladder
 from mnist_steps.processes import start_child
+from mnist_steps.rungs import RUNGS
 from pages import cfg
 
 IMAGES = cfg.nbs_path/'images'
@@ -30,8 +31,8 @@ READY = """
 
 def icon():
     "Four steps in the colours of the rungs, as SVG"
-    steps = ''.join(f'<rect x="{16 * i}" y="{48 - 16 * i}" width="16" height="{16 * (i + 1)}" fill="{color}"/>'
-                    for i, color in enumerate(RUNG_COLORS.values()))
+    steps = ''.join(f'<rect x="{16 * i}" y="{48 - 16 * i}" width="16" height="{16 * (i + 1)}" fill="{RUNG_COLORS[name]}"/>'
+                    for i, name in enumerate(RUNGS))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{steps}</svg>\n'
 
 def ladder(rungs):
@@ -90,7 +91,7 @@ def app():
         page.wait_for_function(READY)
         for stroke in STROKES[5]:
             with opened.value.expect_event('framereceived', is_answer): draw(page, stroke)
-        page.locator('.st-key-verdict_cnn').wait_for()
+        page.locator('.st-key-verdict_drawn').wait_for()
         page.wait_for_function(READY)
         page.screenshot(path=IMAGES/'app.png', animations='disabled')
         browser.close()
