@@ -48,7 +48,7 @@ def drawing():
 
 def agreement(said):
     "One line: who says what."
-    if len(set(said.values())) == 1: return f'All {len(said)} read **{next(iter(said.values()))}**.'
+    if len(set(said.values())) == 1: return f'All five read **{next(iter(said.values()))}**.'
     names = {digit: [name for name in said if said[name] == digit] for digit in said.values()}
     sides = [f'{" and ".join(models)} {"reads" if len(models) == 1 else "read"} **{digit}**'
              for digit, models in names.items()]

@@ -24,9 +24,9 @@ BAR = """<div style="display:flex;align-items:center;gap:.4em;line-height:1.35">
     </span>
     <span style="width:3.2em;text-align:right">{percent:.1f}%</span>
 </div>"""
-ABOUT = { # what each reader is, in two words
-    'logistic': 'rung 1: linear', 'numpy': 'rung 2: dense', 'torch': 'rung 3: dense', 'cnn': 'rung 4: convolutional',
-    'drawn': 'no rung: trained for drawings', 'yours': 'as you trained it'}
+ABOUT = { # what stands under a name
+    'logistic': 'rung 1', 'numpy': 'rung 2', 'torch': 'rung 3', 'cnn': 'rung 4', 'drawn': 'for drawings',
+    'yours': 'your settings'}
 VERDICT = """<div style="font-size:3rem;line-height:1;font-weight:600">{digit}</div>
 <div style="font-size:.9rem">{sure}</div>"""
 
@@ -84,8 +84,7 @@ def verdicts(readings):
     "One column for each reading, by the name of its rung: the digit, whether that is sure, ten bars."
     for column, (name, reading) in zip(st.columns(len(readings)), readings.items()):
         with column.container(border=True, key=f'verdict_{name}'):
-            st.markdown(f'**{name}**')
-            st.caption(ABOUT[name])
+            st.markdown(f'**{name}**  \n:gray[:small[{ABOUT[name]}]]')
             st.html(VERDICT.format(digit=reading.digit, sure='sure' if reading.sure else 'not sure'))
             bars(reading, RUNG_COLORS.get(name, '#777777'))
     st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit: '

@@ -68,6 +68,13 @@ def test_every_rung_of_the_package_reads(name):
         assert reading.sure == (expected.max() >= SURE)
 
 
+def test_drawn_reads_unless_another_is_named():
+    expected = load_pretrained('drawn').predict_proba(to_mnist(THREE)[None])[0]
+    assert np.allclose(read(THREE).probabilities, expected, atol=1e-6)
+    assert np.allclose(read_all(THREE)[0].probabilities, expected, atol=1e-6)
+    assert not np.allclose(read(THREE, 'cnn').probabilities, expected, atol=1e-3)
+
+
 def test_a_reading_is_complete():
     reading = read(THREE, 'numpy')
     assert isinstance(reading, Reading) and reading.digit == 3 and type(reading.digit) is int
@@ -162,12 +169,12 @@ def test_where_there_is_no_digit(empty, words):
 
 @pytest.mark.parametrize('digits', [(4, 5), (1, 1, 1), (2, 0, 2, 6)])
 def test_several_digits_are_read_from_left_to_right(digits):
-    readings = read_all(number(digits), 'cnn-pen')
+    readings = read_all(number(digits))
     assert tuple(reading.digit for reading in readings) == digits
     assert [reading.box[0] for reading in readings] == sorted(reading.box[0] for reading in readings)
     for reading in readings: assert list(reading.steps) == ['grey', 'ink', 'cropped', 'scaled', 'centred']
     with pytest.raises(SeveralDigits, match=f'{len(digits)} digits.*read_all'):
-        read(number(digits), 'cnn-pen')
+        read(number(digits))
 
 
 def test_several_digits_are_one_question_to_the_rung():
@@ -253,7 +260,8 @@ def test_readers_in_threads_agree():
 
 
 @pytest.mark.parametrize('bad, words', [
-    ('cnnn', 'choose from logistic, numpy, torch, cnn, cnn-pen'),
+    ('cnnn', 'choose from logistic, numpy, torch, cnn, drawn'),
+    ('cnn-pen', 'neither a file nor a rung'),
     ('', 'choose from'),
     (3, 'found int'),
     (None, 'found NoneType'),
