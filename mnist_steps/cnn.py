@@ -7,30 +7,14 @@ __all__ = ['MOST_BLOCKS', 'block', 'block_shapes', 'last_side', 'smallest_side',
 
 # %% ../nbs/09_cnn.ipynb #05c810ca
 import math
-import warnings
 
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import DataLoader
 
-from .data import Batches
 from .estimator import Flag, Number, Whole, Wholes
 from .torch_augment import AugmentedDigits, HandwrittenDigits, random_shift, random_warp
-from mnist_steps.torch_train import (
-    MOST_NUMBERS,
-    Dropout,
-    TorchClassifier,
-    as_tensor,
-    generator_on,
-    init_weights,
-    own_threads,
-    pick_device,
-    private_dropout,
-    private_generator,
-    train,
-)
+from .torch_train import MOST_NUMBERS, Dropout, TorchClassifier, as_tensor
 
 # %% ../nbs/09_cnn.ipynb #e9f0a4bc
 def block(
@@ -130,10 +114,13 @@ class ConvNet(TorchClassifier):
         'handwriting': dict(
             lean=False, channels=(32, 64, 128), epochs=12, batch_size=128, learning_rate=.01, label_smoothing=.05,
             handwriting=True),
+        'sgd': dict(
+            optimizer='sgd', epochs=5, batch_size=64, learning_rate=.5, weight_decay=0., label_smoothing=0.,
+            max_shift=0),
     }
     allowed = TorchClassifier.allowed | {
-        'channels': channels_rule, 'lean': Flag(), 'batch_size': Whole(2), 'max_shift': Whole(0), 'warp': Number(0, 1),
-        'handwriting': Flag(), 'test_shifts': Whole(0)}
+        'channels': channels_rule, 'lean': Flag(), 'batch_size': Whole(2), 'warp': Number(0, 1), 'handwriting': Flag(),
+        'test_shifts': Whole(0)}
 
     def __init__(self,
         *,
@@ -141,8 +128,10 @@ class ConvNet(TorchClassifier):
         lean: bool = True, # the net without padding and with one pooling, instead of equal blocks
         epochs: int = 8, # passes over the training set
         batch_size: int = 192, # digits in a step
-        learning_rate: float = .03, # at the peak of the cycle
-        weight_decay: float = .01, # share of each parameter, times the learning rate, taken off at each step
+        optimizer: str = 'adamw', # 'sgd' trains as rungs 2 and 3 do (see `TorchClassifier`)
+        learning_rate: float = .03, # at the peak of the cycle; 'sgd': of the first step
+        momentum: float = 0., # 'sgd': share of the velocity that survives a step
+        weight_decay: float = .01, # 'adamw': share of each parameter, times the learning rate, taken off at each step
         max_shift: int = 1, # pixels by which training digits move at random
         warp: float = 0., # share of training digits that are also turned, stretched and sheared (see `random_warp`)
         handwriting: bool = False, # bend and decorate training digits (see `HandwrittenDigits`) instead of moving them
@@ -156,7 +145,9 @@ class ConvNet(TorchClassifier):
         self.lean = lean
         self.epochs = epochs
         self.batch_size = batch_size
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.momentum = momentum
         self.weight_decay = weight_decay
         self.max_shift = max_shift
         self.warp = warp
@@ -176,55 +167,33 @@ class ConvNet(TorchClassifier):
             raise ValueError(
                 f'ConvNet needs square images of at least {smallest} x {smallest} pixels{fewer}; '
                 f'these have {n_features} pixels.')
-        for name in ('max_shift', 'test_shifts'):
-            pixels = getattr(params, name)
-            if pixels >= side:
-                raise ValueError(f'{name}={pixels} moves the images, {side} pixels wide, out of sight. Give less.')
+        if params.test_shifts >= side:
+            raise ValueError(
+                f'test_shifts={params.test_shifts} moves the images, {side} pixels wide, out of sight. Give less.')
         return CNN(side, params.channels, n_classes, params.dropout, params.lean)
 
-    def _digits(self, images, y, rng, generator): # the data set to train on
+    def _digits(self, x, y, rng, generator):
         params = self.plain_params()
+        side = math.isqrt(x.shape[1])
+        images = x.reshape(-1, 1, side, side)
         if params.handwriting: return HandwrittenDigits(images, y, as_tensor(self.classes_).to(y)[y], generator)
+        if not params.warp: return super()._digits(x, y, rng, generator)
         def change(images):
             moved = random_shift(images, params.max_shift, rng) if params.max_shift else images
             n_warped = round(params.warp * len(images))
-            if not n_warped: return moved
             return torch.cat([random_warp(moved[:n_warped], generator=generator), moved[n_warped:]])
         return AugmentedDigits(images, y, change)
 
     def _fit(self, x, codes, report):
-        params = self.plain_params()
-        if params.handwriting and self.classes_.dtype.kind not in 'iu':
+        if self.handwriting and self.classes_.dtype.kind not in 'iu':
             raise ValueError(
                 f'handwriting=True decorates digits, and these classes are of type {self.classes_.dtype}. '
                 'Give as labels the numbers that the images show.')
-        own_threads() # settled before another thread changes the number of the process
-        rng = np.random.default_rng(params.random_state)
-        generator = private_generator(rng)
-        device = pick_device(params.device)
-        module = init_weights(self._blank_module(x.shape[1], len(self.classes_)), generator)
-        self.module_ = module.to(device, memory_format=torch.channels_last)
-        images = as_tensor(x, like=next(module.parameters())).reshape(len(x), 1, module.side, module.side)
-        y = as_tensor(codes).to(device)
-        draws = generator_on(device, generator)
-        loader = DataLoader(
-            self._digits(images, y, rng, draws), sampler=Batches(len(x), params.batch_size, rng), batch_size=None,
-            generator=generator)
-        n_steps = params.epochs * len(loader)
-        if n_steps == 1:
-            warnings.warn(
-                f'This training is a single step, of all {len(x):,} digits, at the learning rate that ends a cycle: '
-                'the net learns next to nothing.\nGive more epochs or a smaller batch_size.', RuntimeWarning)
-        optimizer = torch.optim.AdamW(
-            module.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True)
-        schedule = OneCycleLR(optimizer, params.learning_rate, total_steps=n_steps)
-        loss_fn = nn.CrossEntropyLoss(label_smoothing=params.label_smoothing)
-        with private_dropout(module, draws):
-            train(module, loader, optimizer, schedule, epochs=params.epochs, loss_fn=loss_fn, on_epoch=report)
+        super()._fit(x.astype(np.float32), codes, report)
 
     def _proba(self, x):
         reach = self.plain_params().test_shifts
-        side = self.module_.side
+        side = math.isqrt(x.shape[1])
         padded = np.pad(x.reshape(-1, side, side), ((0, 0), (reach, reach), (reach, reach)))
         places = [(down, right) for down, right in np.ndindex(2 * reach + 1, 2 * reach + 1)
                   if abs(down - reach) + abs(right - reach) <= reach]

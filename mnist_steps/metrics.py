@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['accuracy', 'wilson_from_counts', 'wilson_interval', 'class_order', 'confusion_matrix', 'Macro', 'PerClass',
            'precision_recall_f1', 'check_probabilities', 'negative_log_likelihood', 'Reliability', 'reliability',
-           'expected_calibration_error', 'mcnemar_test']
+           'expected_calibration_error', 'mcnemar_test', 'MeanInterval', 'mean_interval', 'paired_interval']
 
 # %% ../nbs/02_right_and_wrong.ipynb #c76656bc
 import math
@@ -341,3 +341,39 @@ def mcnemar_test(
         ways += term
         term = term * (n - i) // (i + 1)
     return min(1.0, 2 * ways / 2**n)
+
+# %% ../nbs/02_right_and_wrong.ipynb #f25007b5
+class MeanInterval(NamedTuple):
+    "The mean of a few measurements, and where the mean of ever more of them would lie."
+    mean: float # in the unit of the measurements
+    low: float # of the interval
+    high: float # of the interval
+
+def mean_interval(
+    values: np.ndarray, # (n,) independent measurements, such as the accuracies of n seeds; at least two
+    confidence: float = 0.95, # chance that such an interval covers the mean; above 0 and below 1
+) -> MeanInterval: # mean, low, high
+    """Mean and its interval by Student's t ("The Probable Error of a Mean", 1908). `ValueError` for fewer than two
+    values, for values that aren't finite numbers, and for a confidence out of bounds."""
+    from scipy.stats import t
+    values = np.asarray(values, float)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(
+            f'values: found an array of shape {values.shape}. Give at least two finite numbers in one row.')
+    if not 0 < confidence < 1:
+        raise ValueError(f'confidence: found {confidence}. Give a number above 0 and below 1, such as 0.95.')
+    mean = values.mean()
+    half = t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return MeanInterval(float(mean), float(mean - half), float(mean + half))
+
+def paired_interval(
+    a: np.ndarray, # (n,) measurements of one recipe
+    b: np.ndarray, # (n,) of another: `b[i]` shares with `a[i]` what both depend on, such as seed and digits
+    confidence: float = 0.95, # chance that such an interval covers the mean difference; above 0 and below 1
+) -> MeanInterval: # of a - b
+    "Mean difference of pairs and its interval, by Student's t. `ValueError` as in `mean_interval`."
+    a = np.asarray(a, float)
+    b = np.asarray(b, float)
+    if a.shape != b.shape:
+        raise ValueError(f'Found measurements of shapes {a.shape} and {b.shape}. Give pairs: as many of each.')
+    return mean_interval(a - b, confidence)

@@ -4,24 +4,26 @@
 
 # %% auto #0
 __all__ = ['changing_threads', 'MOST_NUMBERS', 'train', 'linear_decay', 'device_rule', 'pick_device', 'set_own_threads',
-           'own_threads', 'one_thread', 'private_generator', 'generator_on', 'init_weights', 'Dropout',
+           'own_threads', 'one_thread', 'private_generator', 'generator_on', 'init_weights', 'he_init', 'Dropout',
            'private_dropout', 'as_tensor', 'TorchClassifier']
 
 # %% ../nbs/reference/torch_train.ipynb #fe1c9ddd
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Event, Lock, Thread
 from time import perf_counter
 
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+from torch.utils.data import DataLoader, TensorDataset
 
-from .estimator import Classifier
+from .data import Batches
+from .estimator import Classifier, OneOf, Whole
+from .torch_augment import AugmentedDigits, random_shift
 
 # %% ../nbs/reference/torch_train.ipynb #0011b805
 def train(
@@ -165,6 +167,21 @@ def init_weights(
         elif hasattr(layer, 'reset_parameters'): layer.reset_parameters()
     return model
 
+# %% ../nbs/reference/torch_train.ipynb #379ebbe5
+@torch.no_grad()
+def he_init(
+    model: nn.Module, # changed in place; every linear and convolutional layer
+    rng: np.random.Generator, # source of the random weights
+) -> None:
+    "Weights after He et al. (2015, arXiv:1502.01852), biases zero."
+    for layer in model.modules():
+        if not isinstance(layer, (nn.Linear, nn.Conv2d)): continue
+        n_out = layer.weight.shape[0]
+        n_in = layer.weight[0].numel()
+        weight = rng.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in)
+        layer.weight.copy_(torch.from_numpy(weight.T).reshape(layer.weight.shape))
+        if layer.bias is not None: layer.bias.zero_()
+
 # %% ../nbs/reference/torch_train.ipynb #e37f8827
 class Dropout(nn.Dropout):
     "PyTorch's dropout; inside `private_dropout` its masks come from a private generator."
@@ -203,9 +220,10 @@ def as_tensor(
 MOST_NUMBERS = 2**28 # in one net: 1 GB in float32, more than a thousand times the largest recipe
 
 class TorchClassifier(Classifier):
-    "A classifier whose parameters live in `module_`; a subclass adds `_module(n_features, n_classes)` and `_fit`."
+    "A classifier whose parameters live in `module_`; a subclass adds `_module(n_features, n_classes)`."
     unsaved = ('device',)
-    allowed = Classifier.allowed | {'device': device_rule}
+    allowed = Classifier.allowed | {'device': device_rule, 'optimizer': OneOf('sgd', 'adamw'), 'max_shift': Whole(0)}
+    trains_on_one_thread = False
 
     def _outline(self, n_features, n_classes): # the module on `meta`: shapes without numbers
         with torch.device('meta'): return self._module(n_features, n_classes)
@@ -218,6 +236,13 @@ class TorchClassifier(Classifier):
         n_classes: int, # how many classes there are
     ) -> dict: # name -> (shape, 'f' for floats or 'i' for integers)
         "Shapes of what `get_state()` gives. `ValueError` if the net can't take such images, or would be too large."
+        reach = self.plain_params().max_shift
+        side = math.isqrt(n_features)
+        if reach and side**2 != n_features:
+            raise ValueError(
+                f'max_shift={reach} moves square images, and these have {n_features} pixels. Set max_shift=0.')
+        if reach >= side:
+            raise ValueError(f'max_shift={reach} moves the images, {side} pixels wide, out of sight. Give less.')
         tensors = {}
         if max(n_features, n_classes) <= MOST_NUMBERS:
             try: tensors = self._outline(n_features, n_classes).state_dict()
@@ -228,6 +253,47 @@ class TorchClassifier(Classifier):
                 'Give smaller images or choose a smaller net.')
         return {name: (tuple(tensor.shape), 'f' if tensor.is_floating_point() else 'i')
                 for name, tensor in tensors.items()}
+
+    def _digits(self, x, y, rng, generator): # the data set to train on
+        reach = self.plain_params().max_shift
+        if not reach: return TensorDataset(x, y)
+        side = math.isqrt(x.shape[1])
+        return AugmentedDigits(x.reshape(-1, 1, side, side), y, lambda images: random_shift(images, reach, rng))
+
+    def _optimizer(self, n_steps): # over the parameters of `module_`, and the schedule of its learning rate
+        params = self.plain_params()
+        numbers = self.module_.parameters()
+        if params.optimizer == 'sgd':
+            optimizer = torch.optim.SGD(
+                numbers, params.learning_rate, params.momentum, weight_decay=params.weight_decay)
+            return optimizer, linear_decay(optimizer, n_steps)
+        optimizer = torch.optim.AdamW(numbers, params.learning_rate, weight_decay=params.weight_decay, fused=True)
+        return optimizer, OneCycleLR(optimizer, params.learning_rate, total_steps=n_steps)
+
+    def _fit(self, x, codes, report):
+        params = self.plain_params()
+        own_threads() # settled before another thread changes the number of the process
+        device = pick_device(params.device)
+        rng = np.random.default_rng(params.random_state)
+        as_rung_2 = params.optimizer == 'sgd' and not params.dropout # draws from `rng` what `NumpyNet` draws, no more
+        generator = torch.Generator() if as_rung_2 else private_generator(rng)
+        module = init_weights(self._blank_module(x.shape[1], len(self.classes_)), generator)
+        x = as_tensor(x).to(device)
+        self.module_ = module.to(x).to(memory_format=torch.channels_last)
+        if params.optimizer == 'sgd': he_init(self.module_, rng)
+        draws = generator_on(device, generator)
+        digits = self._digits(x, as_tensor(codes).to(device), rng, draws)
+        loader = DataLoader(
+            digits, sampler=Batches(len(x), params.batch_size, rng), batch_size=None, generator=generator)
+        n_steps = params.epochs * len(loader)
+        if n_steps == 1 and params.optimizer == 'adamw':
+            warnings.warn(
+                f'This training is a single step, of all {len(x):,} digits, at the learning rate that ends a cycle: '
+                'the net learns next to nothing.\nGive more epochs or a smaller batch_size.', RuntimeWarning)
+        optimizer, schedule = self._optimizer(n_steps)
+        loss_fn = nn.CrossEntropyLoss(label_smoothing=params.label_smoothing)
+        with one_thread() if self.trains_on_one_thread else nullcontext(), private_dropout(self.module_, draws):
+            train(self.module_, loader, optimizer, schedule, epochs=params.epochs, loss_fn=loss_fn, on_epoch=report)
 
     def _proba(self, x):
         own_threads() # settled before another thread changes the number of the process
