@@ -31,8 +31,9 @@ READY = """
 
 def icon():
     "Four steps in the colours of the rungs, as SVG"
-    steps = ''.join(f'<rect x="{16 * i}" y="{48 - 16 * i}" width="16" height="{16 * (i + 1)}" fill="{RUNG_COLORS[name]}"/>'
-                    for i, name in enumerate(RUNGS))
+    colors = [RUNG_COLORS[name] for name in RUNGS]
+    steps = ''.join(f'<rect x="{16 * i}" y="{48 - 16 * i}" width="16" height="{16 * (i + 1)}" fill="{color}"/>'
+                    for i, color in enumerate(colors))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{steps}</svg>\n'
 
 def ladder(rungs):

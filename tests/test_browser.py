@@ -146,8 +146,8 @@ def test_ten_digits(browser, url, size, at):
 
 @pytest.mark.skipif('PEN_STROKES' not in os.environ, reason='PEN_STROKES names no file of pen strokes')
 def test_strangers_digits(browser, url):
-    """One digit of each class, by ten writers; the file is described in lessons/06_other_hands. `drawn` has learned from
-    these writers: what is tested is the way from the pen to the reader. The lesson measures it on strangers."""
+    """One digit of each class, by ten writers; the file is described in lessons/06_other_hands. `drawn` has learned
+    from these writers: what is tested is the way from the pen to the reader. The lesson measures it on strangers."""
     digits = {}
     for row in map(json.loads, gzip.open(os.environ['PEN_STROKES'], 'rt')):
         digits.setdefault((row['label'], row['writer']), row['strokes'])
@@ -170,9 +170,10 @@ def test_undo_takes_back_one_stroke(browser, url):
     with visit(browser, url) as page:
         draw(page, 4)
         assert verdict(page) == '4'
-        before = page.locator('.st-key-verdict_drawn').inner_text()
+        column = '.st-key-verdict_drawn'
+        before = page.locator(column).inner_text()
         button(page, 'Undo').click()
-        page.wait_for_function('text => document.querySelector(".st-key-verdict_drawn")?.innerText !== text', arg=before)
+        page.wait_for_function('([at, text]) => document.querySelector(at)?.innerText !== text', arg=[column, before])
         button(page, 'Undo').click()
         page.get_by_text('Draw one digit, anywhere').wait_for()
 
