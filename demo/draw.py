@@ -21,9 +21,9 @@ MAPS = """The first block makes a picture of every feature that it looks for, su
 16 of them: red is where the feature was found."""
 UNITS = """The hidden units that speak loudest for this digit. Red and blue show where a unit wants ink and where it
 wants none."""
-DRAWN = """**drawn** is no fifth rung. It is a wider convolutional net than **cnn**, and it learned from other digits
-besides: digits of MNIST that were bent and decorated, and digits that 30 people drew on a tablet. The four rungs have
-seen the digits of MNIST alone, which were scanned from paper."""
+DRAWN = """**drawn** is no fifth rung. It is a wider convolutional net than **cnn**, and it learned from more digits: from
+those of MNIST, bent and decorated, and from digits that 30 people drew on a tablet. The four rungs have seen the digits
+of MNIST alone, which were scanned from paper."""
 
 
 def surprise():

@@ -87,8 +87,8 @@ def verdicts(readings):
             st.markdown(f'**{name}**  \n:gray[:small[{ABOUT[name]}]]')
             st.html(VERDICT.format(digit=reading.digit, sure='sure' if reading.sure else 'not sure'))
             bars(reading, RUNG_COLORS.get(name, '#777777'))
-    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit. On digits of MNIST about half of such '
-               'answers are wrong if rung 1, 2 or 3 gives them, and about a quarter if rung 4 does.')
+    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit. On digits of MNIST about half of '
+               'such answers are wrong if rung 1, 2 or 3 gives them, and about a quarter if rung 4 does.')
 
 
 def show(picture, caption=None, width='content', alt=None):
