@@ -1,4 +1,4 @@
-"Draw a digit and watch four models read it. Run it with `mnist-steps demo`."
+"Draw a digit and watch five models read it. Run it with `mnist-steps demo`."
 import streamlit as st
 
 st.set_page_config(page_title='mnist-steps', page_icon='✏️', layout='wide')

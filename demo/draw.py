@@ -1,17 +1,17 @@
-"Page 1: draw a digit, see what each rung reads, and why."
+"Page 1: draw a digit, see what each rung and the reader for drawings make of it, and why."
 import numpy as np
 import streamlit as st
 
 from mnist_steps.canvas import SeveralDigits
 from mnist_steps.explain import feature_maps, hidden_votes, nearest, occlusion_map, template_votes
 from mnist_steps.reading import read, read_all
-from parts import canvas, digits, enlarged, gallery, heat, pen_rung, rungs, show, squared, verdicts
+from parts import canvas, digits, enlarged, gallery, heat, readers, show, squared, verdicts
 
 INPUTS = ['Draw', 'Upload', 'Camera', 'Surprise me']
 FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tif', 'tiff']
 STAGES = ['grey', 'ink on black', 'cropped', 'scaled', 'centred by mass']
-NEAREST = """The training digits that are most like yours, pixel by pixel. No rung looks them up: each has only what it
-learned from them."""
+NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up: each has only
+what it learned from them."""
 PATCHES = """What happens when a patch is blanked? Where it is red, what is there supports the digit; where it is blue,
 it speaks against it."""
 TEMPLATES = """Each pixel votes by itself: red for the digit, blue against it. The digit with the most votes wins."""
@@ -21,8 +21,9 @@ MAPS = """The first block makes a picture of every feature that it looks for, su
 16 of them: red is where the feature was found."""
 UNITS = """The hidden units that speak loudest for this digit. Red and blue show where a unit wants ink and where it
 wants none."""
-PEN_STROKES = """Rung 4 as it stands has seen the digits of MNIST only, which were scanned from paper. This one has also
-seen digits that 30 people drew on a tablet."""
+DRAWN = """**drawn** is no fifth rung. It is a wider convolutional net than **cnn**, and it learned from more digits: from
+those of MNIST, bent and decorated, and from digits that 30 people drew on a tablet. The four rungs have seen the digits
+of MNIST alone, which were scanned from paper."""
 
 
 def surprise():
@@ -47,10 +48,10 @@ def drawing():
 
 def agreement(said):
     "One line: who says what."
-    if len(set(said.values())) == 1: return f'All four rungs read **{next(iter(said.values()))}**.'
+    if len(set(said.values())) == 1: return f'All five read **{next(iter(said.values()))}**.'
     names = {digit: [name for name in said if said[name] == digit] for digit in said.values()}
-    sides = [f'{" and ".join(rungs)} {"reads" if len(rungs) == 1 else "read"} **{digit}**'
-             for digit, rungs in names.items()]
+    sides = [f'{" and ".join(models)} {"reads" if len(models) == 1 else "read"} **{digit}**'
+             for digit, models in names.items()]
     return f'They disagree: {", ".join(sides)}.'
 
 
@@ -63,7 +64,7 @@ def nearest_digits(picture):
 
 
 def patch_by_patch(models, picture):
-    "What each rung loses when a patch of the drawing is blanked."
+    "What each model loses when a patch of the drawing is blanked."
     st.markdown(PATCHES)
     gallery([heat(occlusion_map(model, picture), 6) for model in models.values()], list(models), 168)
 
@@ -94,31 +95,31 @@ def loudest_units(model, picture):
 
 
 def why(models, readings):
-    "What decided, for the rung of the visitor's choice."
+    "What decided, for the model of the visitor's choice."
     choices = [*models, 'patch by patch', 'nearest digits']
-    name = st.segmented_control('Why does it read that?', choices, default='cnn', required=True, wrap=True)
-    picture = readings['cnn'].pixels
+    name = st.segmented_control('Why does it read that?', choices, default='drawn', required=True, wrap=True)
+    picture = readings['drawn'].pixels
     if name == 'nearest digits': nearest_digits(picture)
     elif name == 'patch by patch': patch_by_patch(models, picture)
     elif name == 'logistic': templates(models[name], picture, readings[name].probabilities)
-    elif name == 'cnn': first_maps(models[name], picture)
+    elif name in ('cnn', 'drawn'): first_maps(models[name], picture)
     else: loudest_units(models[name], picture)
 
 
 def several(models, image):
-    "What each rung reads where there is more than one digit."
+    "What each model reads where there is more than one digit."
     readings = {name: read_all(image, model) for name, model in models.items()}
-    st.markdown(f'### {len(readings["cnn"])} digits, from left to right')
+    st.markdown(f'### {len(readings["drawn"])} digits, from left to right')
     for name, row in readings.items():
         st.markdown(f'**{name}** reads **{"".join(str(reading.digit) for reading in row)}**')
-    row = readings['cnn']
+    row = readings['drawn']
     gallery([enlarged(reading.pixels) for reading in row], [f'{reading.digit}' for reading in row])
 
 
 def answer(models, image):
-    "The verdict of each rung, by name; None where there is nothing to explain."
+    "The verdict of each model, by name; None where there is nothing to explain."
     if image is None:
-        st.info('Draw one digit, anywhere, in any size. All four rungs read it as soon as you lift the pen.',
+        st.info('Draw one digit, anywhere, in any size. Five models read it as soon as you lift the pen.',
                 icon=':material/draw:')
         return None
     try: readings = {name: read(image, model) for name, model in models.items()}
@@ -126,11 +127,12 @@ def answer(models, image):
     except ValueError as e:
         st.error(f'That picture can not be read: {e}', icon=':material/error:')
         return None
-    if readings['cnn'].digit is None:
-        st.info(f'No digit yet: {readings["cnn"].reason}.', icon=':material/draw:')
+    if readings['drawn'].digit is None:
+        st.info(f'No digit yet: {readings["drawn"].reason}.', icon=':material/draw:')
         return None
     st.markdown('### ' + agreement({name: reading.digit for name, reading in readings.items()}))
     verdicts(readings)
+    st.caption(DRAWN)
     return readings
 
 
@@ -138,12 +140,11 @@ left, right = st.columns([1, 2.6], gap='medium')
 with left:
     st.markdown('### Draw a digit')
     image = drawing()
-    learned = st.toggle('cnn trained on pen strokes, too', help=PEN_STROKES)
-models = rungs() | ({'cnn': pen_rung()} if learned else {})
+models = readers()
 with right: readings = answer(models, image)
 if readings:
     st.markdown('### What the models see')
     st.markdown(PIXELS)
-    gallery(map(squared, readings['cnn'].steps.values()), STAGES, 140)
+    gallery(map(squared, readings['drawn'].steps.values()), STAGES, 140)
     st.markdown('### Why')
     why(models, readings)

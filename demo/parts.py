@@ -13,7 +13,7 @@ from streamlit_drawable_canvas import st_canvas
 from mnist_steps.data import load_mnist
 from mnist_steps.explain import SURE
 from mnist_steps.plots import RUNG_COLORS
-from mnist_steps.rungs import RUNGS, load_pretrained
+from mnist_steps.rungs import PRETRAINED, RUNGS, load_pretrained
 
 RED_BLUE = colormaps['RdBu_r']
 BARS = '<div role="img" aria-label="{label}" style="font-size:.85rem;font-variant-numeric:tabular-nums">{bars}</div>'
@@ -24,21 +24,23 @@ BAR = """<div style="display:flex;align-items:center;gap:.4em;line-height:1.35">
     </span>
     <span style="width:3.2em;text-align:right">{percent:.1f}%</span>
 </div>"""
+ABOUT = { # what stands under a name
+    'logistic': 'rung 1', 'numpy': 'rung 2', 'torch': 'rung 3', 'cnn': 'rung 4', 'drawn': 'for drawings',
+    'yours': 'your settings'}
 VERDICT = """<div style="font-size:3rem;line-height:1;font-weight:600">{digit}</div>
 <div style="font-size:.9rem">{sure}</div>"""
 
 
-@st.cache_resource(show_spinner='Loading the rungs')
-def rungs():
-    "The trained rungs that come with the package, by name."
+@st.cache_resource(show_spinner='Loading the trained models')
+def readers():
+    "What comes trained with the package, by name: the four rungs, and the reader for drawings."
     torch.set_num_threads(1) # visitors share the cores
-    return {name: load_pretrained(name) for name in RUNGS}
+    return {name: load_pretrained(name) for name in PRETRAINED}
 
 
-@st.cache_resource
-def pen_rung():
-    "The convolutional net that has also learned from pen strokes."
-    return load_pretrained('cnn-pen')
+def rungs():
+    "The four rungs among them, by name."
+    return {name: readers()[name] for name in RUNGS}
 
 
 @st.cache_resource(show_spinner='Loading the digits')
@@ -82,11 +84,11 @@ def verdicts(readings):
     "One column for each reading, by the name of its rung: the digit, whether that is sure, ten bars."
     for column, (name, reading) in zip(st.columns(len(readings)), readings.items()):
         with column.container(border=True, key=f'verdict_{name}'):
-            st.markdown(f'**{name}**')
+            st.markdown(f'**{name}**  \n:gray[:small[{ABOUT[name]}]]')
             st.html(VERDICT.format(digit=reading.digit, sure='sure' if reading.sure else 'not sure'))
             bars(reading, RUNG_COLORS.get(name, '#777777'))
-    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit: '
-               'about half of such answers are wrong.')
+    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit. On digits of MNIST about half of '
+               'such answers are wrong if rung 1, 2 or 3 gives them, and about a quarter if rung 4 does.')
 
 
 def show(picture, caption=None, width='content', alt=None):

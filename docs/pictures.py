@@ -20,6 +20,7 @@ from mnist_steps.cli import demo_command
 from mnist_steps.ladder import plot_two_by_two
 from mnist_steps.plots import RUNG_COLORS, plot_ladder
 from mnist_steps.processes import start_child
+from mnist_steps.rungs import RUNGS
 from pages import cfg
 
 IMAGES = cfg.nbs_path/'images'
@@ -32,8 +33,9 @@ READY = """
 
 def icon():
     "Four steps in the colours of the rungs, as SVG"
+    colors = [RUNG_COLORS[name] for name in RUNGS]
     steps = ''.join(f'<rect x="{16 * i}" y="{48 - 16 * i}" width="16" height="{16 * (i + 1)}" fill="{color}"/>'
-                    for i, color in enumerate(RUNG_COLORS.values()))
+                    for i, color in enumerate(colors))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{steps}</svg>\n'
 
 def ladder(rungs):
@@ -100,7 +102,7 @@ def app():
         page.wait_for_function(READY)
         for stroke in STROKES[5]:
             with opened.value.expect_event('framereceived', is_answer): draw(page, stroke)
-        page.locator('.st-key-verdict_cnn').wait_for()
+        page.locator('.st-key-verdict_drawn').wait_for()
         page.wait_for_function(READY)
         page.screenshot(path=IMAGES/'app.png', animations='disabled')
         browser.close()

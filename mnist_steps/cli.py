@@ -147,7 +147,7 @@ def _facts(image, reading):
 def read_pictures(
     images: list, # pictures with a digit or a row of digits on each
     *,
-    rung: str = 'cnn', # name of a rung that comes with the package, or a file that `mnist-steps train` wrote
+    rung: str = 'drawn', # logistic, numpy, torch, cnn or drawn, or a file that `mnist-steps train` wrote
     json: bool = False, # print digits and probabilities as JSON
 ) -> int: # exit code: 1 if a picture holds no digit, or is no picture
     "Name the digits on pictures: drawings, scans, photos."

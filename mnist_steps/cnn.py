@@ -10,9 +10,10 @@ import math
 
 import numpy as np
 import torch
+from fastcore.basics import patch
 from torch import nn
 
-from .estimator import Flag, Number, Whole, Wholes
+from .estimator import Flag, Number, Whole, Wholes, check_rows
 from .torch_augment import AugmentedDigits, HandwrittenDigits, random_shift, random_warp
 from .torch_train import MOST_NUMBERS, Dropout, TorchClassifier, as_tensor
 
@@ -199,3 +200,19 @@ class ConvNet(TorchClassifier):
                   if abs(down - reach) + abs(right - reach) <= reach]
         moved = (padded[:, down:down + side, right:right + side].reshape(len(x), -1) for down, right in places)
         return np.mean([super(ConvNet, self)._proba(rows) for rows in moved], axis=0)
+
+# %% ../nbs/09_cnn.ipynb #0088a0f8
+@patch
+def feature_maps(self: ConvNet,
+    X, # digits in any form that `read_rows` takes
+    block: int = 0, # after which block, counted from 0
+) -> np.ndarray: # (n, channels, h, w) float32, none below 0
+    "What each channel has found, and where. Raises `ValueError` for a block that the net doesn't have."
+    last = len(self.channels) - 1
+    if block not in range(last + 1):
+        raise ValueError(f'block: expected an integer from 0 to {last}, found {block!r}.')
+    rows = as_tensor(check_rows(self, X), like=next(self.module_.parameters()))
+    self.module_.eval()
+    with torch.no_grad():
+        images = rows.reshape(-1, 1, self.module_.side, self.module_.side)
+        return self.module_.blocks[:block + 1](images).cpu().numpy()

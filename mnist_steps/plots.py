@@ -28,7 +28,7 @@ else: # matplotlib is only imported when a figure is drawn
     Axes = Any
 
 # %% ../nbs/reference/plots.ipynb #0711000e
-RUNG_COLORS = {'logistic': '#0072B2', 'numpy': '#E69F00', 'torch': '#009E73', 'cnn': '#D55E00'}
+RUNG_COLORS = {'logistic': '#0072B2', 'numpy': '#E69F00', 'torch': '#009E73', 'cnn': '#D55E00', 'drawn': '#CC79A7'}
 
 # %% ../nbs/reference/plots.ipynb #004385f7
 def _axes(ax, figsize):
@@ -243,7 +243,7 @@ def plot_history(
         raise ValueError(f'no history has {" and ".join(sorted(needed))}: nothing to plot among {list(history)}')
     from matplotlib.ticker import MaxNLocator
     ax = _axes(ax, (6, 3.6))
-    other_colors = ['#CC79A7', '#56B4E9', '#000000', '#999999']
+    other_colors = ['#56B4E9', '#000000', '#999999', '#882255']
     is_share = 'accuracy' in value
     for k, (name, curve) in enumerate(curves.items()):
         ys = np.asarray(curve[value], dtype=float) * (100 if is_share else 1)

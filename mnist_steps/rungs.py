@@ -369,7 +369,7 @@ def load(
     return blank.model.set_state(arrays, blank.classes, blank.n_features, blank.scale)
 
 # %% ../nbs/reference/rungs.ipynb #0da68715
-PRETRAINED = (*RUNGS, 'cnn-pen') # the last is a convolutional net that has seen strokes of a pen, too
+PRETRAINED = (*RUNGS, 'drawn') # the last is a convolutional net that learned to read drawings
 
 def pretrained_file(
     name: str, # one of `PRETRAINED`
@@ -381,7 +381,7 @@ def pretrained_file(
 
 def load_pretrained(
     name: str, # one of `PRETRAINED`
-) -> 'Classifier': # the trained rung
-    """A rung that comes with the package, trained on the 60,000 digits of MNIST; `cnn-pen` on pen strokes, too.
+) -> 'Classifier': # trained
+    """A trained model that comes with the package: a rung of the ladder as its table has it, or the reader `drawn`.
     Raises `ValueError` for an unknown name."""
     with pretrained_file(name) as path: return load(path)

@@ -201,8 +201,8 @@ def test_read_is_what_python_reads(rung, digits, tmp_path, monkeypatch, capsys):
     one = np.kron(digits[1].images[3], np.ones((4, 4), np.uint8))
     Image.fromarray(one).save('one.png')
     Image.fromarray(np.hstack([one, np.kron(digits[1].images[1], np.ones((4, 4), np.uint8))])).save('two.png')
-    for name, wanted in (('cnn', 'cnn'), (str(rung), load(rung))):
-        assert cli.main(['read', 'one.png', 'two.png', '--json', '--rung', name]) == 0
+    for words, wanted in (([], 'drawn'), (['--rung', 'cnn'], 'cnn'), (['--rung', str(rung)], load(rung))):
+        assert cli.main(['read', 'one.png', 'two.png', '--json', *words]) == 0
         rows = json.loads(capsys.readouterr().out)
         readings = [read('one.png', wanted), *read_all('two.png', wanted)]
         assert [row['image'] for row in rows] == ['one.png', 'two.png', 'two.png']

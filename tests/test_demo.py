@@ -10,7 +10,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from mnist_steps.canvas import STROKES, draw, to_mnist
-from mnist_steps.rungs import RUNGS, load_pretrained
+from mnist_steps.plots import RUNG_COLORS
+from mnist_steps.rungs import PRETRAINED, RUNGS, load_pretrained
 
 DEMO = Path(__file__).resolve().parents[1]/'demo'
 BLANK = np.zeros((280, 280, 4), np.uint8) + np.uint8([0, 0, 0, 255])
@@ -54,28 +55,34 @@ def test_nothing_drawn(app, drawing):
 
 
 @pytest.mark.parametrize('digit', range(10))
-def test_every_rung_answers(app, digit):
+def test_the_rungs_and_the_reader_for_drawings_answer(app, digit):
     image = draw(STROKES[digit])
     at = app('draw.py', image)
-    read = {name: load_pretrained(name).predict(to_mnist(image)[None])[0] for name in RUNGS}
-    headline = next(m.value for m in at.markdown if 'All four' in m.value or 'disagree' in m.value)
+    read = {name: load_pretrained(name).predict(to_mnist(image)[None])[0] for name in PRETRAINED}
+    headline = next(m.value for m in at.markdown if 'All five' in m.value or 'disagree' in m.value)
     assert all(f'**{d}**' in headline for d in read.values())
     assert 'What the models see' in said(at)
 
 
-@pytest.mark.parametrize('choice', [*RUNGS, 'patch by patch', 'nearest digits'])
+@pytest.mark.parametrize('choice', [*PRETRAINED, 'patch by patch', 'nearest digits'])
 def test_every_explanation(app, choice):
     at = app('draw.py', draw(STROKES[5]))
     assert not at.segmented_control[1].set_value(choice).run().exception
 
 
-def test_the_cnn_that_knows_pen_strokes(app):
+def test_each_reader_has_a_column_and_a_colour_of_its_own(app):
     image = draw(STROKES[7])
     at = app('draw.py', image)
-    before = [bars.proto.body for bars in at.get('html')]
-    after = [bars.proto.body for bars in at.toggle[0].set_value(True).run().get('html')]
-    assert not at.exception and len(after) == len(before) == 8
-    assert after[:6] == before[:6] and after[6:] != before[6:] # only the last rung is another
+    names = [m.value.split('**')[1] for m in at.markdown if m.value.startswith('**')]
+    assert names == list(PRETRAINED) == list(RUNG_COLORS)
+    verdicts, bars = [[block.proto.body for block in at.get('html')[start::2]] for start in (0, 1)]
+    assert len(verdicts) == len(bars) == 5
+    for name, verdict, ten in zip(names, verdicts, bars):
+        p = load_pretrained(name).predict_proba(to_mnist(image)[None])[0]
+        assert f'>{p.argmax()}</div>' in verdict and f'{100 * p.max():.1f}%</span>' in ten
+        assert ten.count(f'background:{RUNG_COLORS[name]}') == 10
+    assert not at.toggle # `drawn` stands beside `cnn`, never in its place
+    assert 'no fifth rung' in '\n'.join(caption.value for caption in at.caption)
 
 
 def test_a_dot_is_no_digit(app):
@@ -89,7 +96,8 @@ def test_a_filled_canvas_is_no_digit(app):
 def test_several_digits_are_read_in_order(app):
     two = np.maximum(draw(STROKES[1], 130, 14, (30, 70)), draw(STROKES[7], 130, 14, (160, 70)))
     at = app('draw.py', two)
-    assert '2 digits, from left to right' in said(at) and '**cnn** reads **17**' in said(at)
+    assert '2 digits, from left to right' in said(at) and '**drawn** reads **17**' in said(at)
+    assert [m.value.split('**')[1] for m in at.markdown if ' reads ' in m.value] == list(PRETRAINED)
 
 
 @pytest.mark.parametrize('content, answer', [

@@ -153,6 +153,21 @@ def test_feature_maps_of_other_channels(block, shape, rungs, digits):
     assert maps.shape == shape and maps.min() == 0 and maps.max() > 0
 
 
+def test_a_net_hands_out_its_own_maps(rungs, digits):
+    "For any digits that `predict` takes, and from the last maps follows the answer"
+    net, test = rungs['cnn'], digits[1]
+    last = net.feature_maps(test[:5], 2)
+    assert last.shape == (5, 8, 3, 3) and last.dtype == np.float32
+    for maps, picture in zip(last, test.images):
+        np.testing.assert_allclose(maps, feature_maps(net, picture, 2), atol=1e-6)
+    np.testing.assert_array_equal(net.feature_maps(test.images[:5].reshape(5, 784), 2), last)
+    state = net.get_state()
+    logits = last.reshape(5, -1) @ state['output.2.weight'].T + state['output.2.bias']
+    np.testing.assert_array_equal(net.classes_[logits.argmax(axis=1)], net.predict(test[:5]))
+    with pytest.raises(ValueError, match='block: expected an integer from 0 to 2'): net.feature_maps(test[:5], 3)
+    with pytest.raises(ValueError): net.feature_maps(test.images[:5, 1:], 0)
+
+
 @pytest.mark.parametrize('block', [-1, 3, .5, '0', None])
 def test_feature_maps_of_no_block(block, rungs, digits):
     with pytest.raises(ValueError, match='block: expected an integer from 0 to 2'):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mnist_steps.canvas import STROKES, draw, to_mnist
-from mnist_steps.rungs import RUNGS, load_pretrained
+from mnist_steps.rungs import PRETRAINED, load_pretrained
 
 websockets = pytest.importorskip('websockets')
 BackMsg = pytest.importorskip('streamlit.proto.BackMsg_pb2').BackMsg
@@ -56,7 +56,7 @@ async def visit(url, digits, images):
             seconds.append(time.perf_counter() - start)
             assert not [e.exception.message for e in elements if e.HasField('exception')]
             texts = [e.markdown.body for e in elements]
-            headlines.append(next(text for text in texts if 'All four' in text or 'disagree' in text))
+            headlines.append(next(text for text in texts if 'All five' in text or 'disagree' in text))
             await asyncio.sleep(BETWEEN_STROKES)
         return headlines, seconds
 
@@ -64,14 +64,14 @@ async def visit(url, digits, images):
 def test_twenty_visitors(url):
     images = [draw(STROKES[digit]) for digit in range(10)]
     pictures = np.stack([to_mnist(image) for image in images])
-    read = {name: load_pretrained(name).predict(pictures) for name in RUNGS}
+    read = {name: load_pretrained(name).predict(pictures) for name in PRETRAINED}
     plans = [[(visitor + step) % 10 for step in range(DRAWINGS)] for visitor in range(VISITORS)]
     async def everybody(): return await asyncio.gather(*(visit(url, plan, images) for plan in plans))
     visits = asyncio.run(everybody())
     for plan, (headlines, _) in zip(plans, visits):
         for digit, headline in zip(plan, headlines):
             named = {int(d) for d in headline.split('**')[1::2]}
-            assert named == {int(read[name][digit]) for name in RUNGS}, f'{digit} was drawn: {headline}'
+            assert named == {int(read[name][digit]) for name in PRETRAINED}, f'{digit} was drawn: {headline}'
     seconds = sorted(s for _, times in visits for s in times)
     print(f'\n{VISITORS} visitors: {statistics.median(seconds):.2f} s from stroke end to answer (median), '
           f'{seconds[int(.95 * len(seconds))]:.2f} s (95th percentile)')

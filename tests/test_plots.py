@@ -107,7 +107,8 @@ def test_bad_history():
     with pytest.raises(TypeError, match='by name'): p.plot_history(history['numpy'])
 
 def test_rung_colors_differ():
-    assert list(p.RUNG_COLORS) == ['logistic', 'numpy', 'torch', 'cnn'] and len(set(p.RUNG_COLORS.values())) == 4
+    assert list(p.RUNG_COLORS) == ['logistic', 'numpy', 'torch', 'cnn', 'drawn']
+    assert len(set(p.RUNG_COLORS.values())) == 5
 
 # The ladder
 

@@ -83,9 +83,11 @@ def test_a_reading_is_complete():
     assert reading.steps['cropped'].shape == (bottom-top, right-left)
 
 
-def test_the_cnn_reads_if_no_rung_is_named():
-    assert np.array_equal(read(THREE).probabilities, read(THREE, 'cnn').probabilities)
-    assert read_all(THREE)[0].digit == 3
+def test_drawn_reads_if_no_other_is_named():
+    expected = read(THREE, 'drawn').probabilities
+    for reading in (read(THREE), read_all(THREE)[0], ms.read(THREE)):
+        assert reading.digit == 3 and np.array_equal(reading.probabilities, expected)
+    assert not np.allclose(read(THREE, 'cnn').probabilities, expected, atol=1e-3)
 
 
 def test_the_front_counter_reads():
@@ -162,12 +164,12 @@ def test_where_there_is_no_digit(empty, words):
 
 @pytest.mark.parametrize('digits', [(4, 5), (1, 1, 1), (2, 0, 2, 6)])
 def test_several_digits_are_read_from_left_to_right(digits):
-    readings = read_all(number(digits), 'cnn-pen')
+    readings = read_all(number(digits))
     assert tuple(reading.digit for reading in readings) == digits
     assert [reading.box[0] for reading in readings] == sorted(reading.box[0] for reading in readings)
     for reading in readings: assert list(reading.steps) == ['grey', 'ink', 'cropped', 'scaled', 'centred']
     with pytest.raises(SeveralDigits, match=f'{len(digits)} digits.*read_all'):
-        read(number(digits), 'cnn-pen')
+        read(number(digits))
 
 
 def test_several_digits_are_one_question_to_the_rung():
@@ -253,7 +255,8 @@ def test_readers_in_threads_agree():
 
 
 @pytest.mark.parametrize('bad, words', [
-    ('cnnn', 'choose from logistic, numpy, torch, cnn, cnn-pen'),
+    ('cnnn', 'choose from logistic, numpy, torch, cnn, drawn'),
+    ('cnn-pen', 'neither a file nor a rung'),
     ('', 'choose from'),
     (3, 'found int'),
     (None, 'found NoneType'),
