@@ -3,7 +3,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_steps.background import Training, running
-from mnist_steps.metrics import accuracy, wilson_interval
+from mnist_steps.metrics import accuracy, accuracy_interval
 from mnist_steps.reading import read
 from parts import canvas, digits, rungs, verdicts
 
@@ -84,7 +84,7 @@ def compare(name, model):
     test = digits()[1]
     for title, net in (('yours', model), (f'the {name} that comes with the package', rungs()[name])):
         predicted = net.predict(test.images)
-        low, high = wilson_interval(test.labels, predicted)
+        low, high = accuracy_interval(test.labels, predicted, test.writers)
         st.markdown(f'**{title}**: {accuracy(test.labels, predicted):.2%} of the test digits '
                     f'(95 % interval {low:.2%} to {high:.2%})')
     st.markdown('### Draw on your own model')

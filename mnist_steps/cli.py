@@ -115,7 +115,7 @@ def evaluate_rung(
     from mnist_steps.rungs import rung_name
     model = _rung(file)
     (_, test), name = _data(data)
-    step = Step(rung_name(model), model, None, test.labels, model.predict(test))
+    step = Step(rung_name(model), model, None, test.labels, model.predict(test), writers=test.writers)
     if json:
         figures = step.to_dict()
         for unknown in ('seconds', 'p_against_previous'): del figures[unknown]

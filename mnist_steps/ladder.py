@@ -37,6 +37,11 @@ class Step:
     y_true: np.ndarray = field(repr=False) # (n,) classes of the test digits
     y_pred: np.ndarray = field(repr=False) # (n,) predicted classes
     below: np.ndarray | None = field(default=None, repr=False) # (n,) of the rung below
+    writers: np.ndarray | None = field(default=None, repr=False) # (n,) of the test digits
+
+    def __post_init__(self):
+        if self.writers is not None and len(np.unique(self.writers)) < 2:
+            self.writers = None # one writer tells nothing about others
 
     @property
     def accuracy(self) -> float:
@@ -45,8 +50,13 @@ class Step:
 
     @property
     def interval(self) -> tuple[float, float]: # (low, high)
-        "95 % interval of the accuracy."
-        return metrics.wilson_interval(self.y_true, self.y_pred)
+        "95 % interval of the accuracy; see `interval_by`."
+        return metrics.accuracy_interval(self.y_true, self.y_pred, self.writers)
+
+    @property
+    def interval_by(self) -> str:
+        "What interval and p-value take for independent: 'writers', or 'digits'."
+        return 'digits' if self.writers is None else 'writers'
 
     @property
     def mistakes(self) -> int:
@@ -60,10 +70,11 @@ class Step:
 
     @property
     def p_against_previous(self) -> float | None:
-        "McNemar's p-value against the rung below; None if there is none."
+        "p-value of the difference to the rung below; None if there is none."
         if self.below is None:
             return None
-        return metrics.mcnemar_test(self.y_true, self.y_pred, self.below)
+        found = metrics.compare_models(self.y_true, self.y_pred, self.below, self.writers)
+        return found.p_value
 
     @property
     def classes(self) -> np.ndarray: # (k,) sorted
@@ -82,7 +93,7 @@ class Step:
             del row['class'] # `classes` has them
         return dict(
             name=self.name, accuracy=self.accuracy, interval=list(self.interval),
-            seconds=self.seconds, parameters=self.parameters,
+            interval_by=self.interval_by, seconds=self.seconds, parameters=self.parameters,
             p_against_previous=self.p_against_previous, classes=self.classes.tolist(),
             confusion_matrix=counts.tolist(), per_class=per_class)
 
@@ -140,7 +151,9 @@ class Ladder(Mapping):
 
     def rows(self) -> list[tuple]: # of strings
         "Header and one row of text for each rung."
-        rows = [('rung', 'accuracy', '95 % interval', 'mistakes', 'parameters',
+        by = {step.interval_by for step in self.steps}
+        interval = '95 % interval' + (' by writers' if by == {'writers'} else '')
+        rows = [('rung', 'accuracy', interval, 'mistakes', 'parameters',
                  'seconds', 'p against the rung below')]
         for step in self.steps:
             low, high = step.interval
@@ -274,7 +287,8 @@ def climb(
         model.fit(train, on_epoch=on_epoch)
         seconds = perf_counter() - start
         answers = model.predict(test)
-        ladder.steps.append(Step(rung, model, seconds, test.labels, answers, below))
+        step = Step(rung, model, seconds, test.labels, answers, below, test.writers)
+        ladder.steps.append(step)
         below = answers
         if on_rung:
             on_rung(ladder[rung])

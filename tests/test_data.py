@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from helpers import peak_of
 from mnist_steps import data
-from mnist_steps.data import Batches, Digits, load_digits_dir, load_mnist, one_hot, to_pixels
+from mnist_steps.data import SERIES, Batches, Digits, load_digits_dir, load_mnist, one_hot, to_pixels
 from mnist_steps.idx import IDXError, read_idx, write_idx
 
 GOOD = struct.pack('>HBB2I', 0, 8, 2, 2, 3) + b'digits'
@@ -85,6 +85,37 @@ def test_pictures(digits, says):
     page = digits._repr_html_()
     assert repr(digits).startswith(says) and says in page
     assert page.count('<img') == min(10, len(digits)) and len(page) < 100_000
+
+
+def test_digits_keep_their_writers():
+    writers = np.array([7, 7, 7, 5, 5, 5], np.int16)
+    digits = Digits(np.zeros((6, 2, 2), np.uint8), [0, 1] * 3, writers, series=[4] * 6)
+    assert digits.writers.dtype == digits.series.dtype == np.int64
+    for i in (slice(1, 4), [5, 0], digits.labels == 1, []):
+        part = digits[i]
+        assert part.writers.tolist() == (digits.writers[i].tolist() if len(part) else [])
+        assert len(part.series) == len(part)
+    fit, valid = digits.split(2)
+    assert sorted([*fit.writers, *valid.writers]) == [5, 5, 5, 7, 7, 7]
+    again = pickle.loads(pickle.dumps(copy.deepcopy(digits)))
+    for name in ('writers', 'series'):
+        np.testing.assert_array_equal(getattr(again, name), getattr(digits, name))
+        with pytest.raises(ValueError, match='read-only'): getattr(again, name)[0] = 1
+    images, labels = digits # two, as ever
+    image, label = digits[3]
+    assert label == 1
+
+
+def test_digits_of_which_nobody_knows_the_writers():
+    for digits in (some(), some()[2:5], some().split(5)[1], pickle.loads(pickle.dumps(some()))):
+        assert digits.writers is None and digits.series is None
+
+
+@pytest.mark.parametrize('writers, error', [
+    ([1, 2], ValueError), ([[1], [2], [3]], ValueError), ([1., 2., 3.], TypeError), (['a', 'b', 'c'], TypeError)])
+def test_writers_that_do_not_fit(writers, error):
+    for name in ('writers', 'series'):
+        with pytest.raises(error, match=name): Digits(np.zeros((3, 2, 2), np.uint8), [0, 1, 2], **{name: writers})
 
 
 def test_digits_come_apart_into_images_and_labels():
@@ -192,6 +223,17 @@ def test_mnist():
     assert not train.images.flags.writeable and train.labels.dtype == np.int64
 
 
+def test_the_writers_of_mnist():
+    train, test = load_mnist()
+    for digits, employees, students in ((train, 289, 250), (test, 48, 249)):
+        assert set(digits.series) == {0, 4} == set(SERIES)
+        assert len(np.unique(digits.writers[digits.series == 0])) == employees
+        assert len(np.unique(digits.writers[digits.series == 4])) == students
+        for writer in np.unique(digits.writers): assert np.ptp(digits.series[digits.writers == writer]) == 0
+    assert not set(train.writers) & set(test.writers)
+    assert train.writers[:5].tolist() == [2154, 0, 2232, 0, 2168] and test.writers[-1] == 373
+
+
 def test_mnist_needs_less_than_three_times_its_images():
     assert peak_of(load_mnist.__wrapped__) < 3*70_000*784
 
@@ -205,6 +247,18 @@ def test_tampered_package_is_noticed(tmp_path, monkeypatch, tamper):
     np.testing.assert_array_equal(data._read_packaged('t10k-labels-idx1-ubyte'), labels)
     write_idx(tmp_path/'t10k-labels-idx1-ubyte.gz', tamper(labels).astype(np.uint8))
     with pytest.raises(IDXError, match='SHA-256 ff7bcfd4.*Reinstall'): data._read_packaged('t10k-labels-idx1-ubyte')
+
+
+def test_writers_that_were_changed_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, '_packaged', lambda: tmp_path)
+    columns = np.stack([load_mnist()[1].series, load_mnist()[1].writers], 1).astype(np.int16)
+    file = tmp_path/'t10k-writers-idx2-short.gz'
+    write_idx(file, columns)
+    np.testing.assert_array_equal(data._read_packaged('t10k-writers-idx2-short'), columns)
+    for wrong in (columns[:, ::-1], columns.astype(np.int32), columns[1:]):
+        write_idx(file, wrong)
+        with pytest.raises(IDXError, match='SHA-256 50ef3f59.*Reinstall'):
+            data._read_packaged('t10k-writers-idx2-short')
 
 
 # Folders of other data sets
@@ -223,6 +277,7 @@ def make_set(folder, prefix='', test='t10k', dot='-', suffix='', wide=False, par
 
 def check_set(path, transposed=False):
     for got, want in zip(load_digits_dir(path), (TRAIN, TEST)):
+        assert got.writers is None and got.series is None
         np.testing.assert_array_equal(got.images, want.images.transpose(0, 2, 1) if transposed else want.images)
         np.testing.assert_array_equal(got.labels, want.labels)
         assert got.images.flags.c_contiguous and got.labels.flags.c_contiguous

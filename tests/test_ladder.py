@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mnist_steps import ladder as L
-from mnist_steps.data import Digits, load_mnist
+from mnist_steps.data import Digits, load_digits_dir, load_mnist
 from mnist_steps.logistic import LogisticRegression
-from mnist_steps.metrics import confusion_matrix
+from mnist_steps.metrics import accuracy_interval, compare_models, confusion_matrix, mcnemar_test, wilson_interval
 from mnist_steps.rungs import RUNGS, load, load_pretrained, n_parameters, read_rung_file
 
 
@@ -62,6 +62,7 @@ def test_report(climbed):
         assert np.trace(rung['confusion_matrix']) / np.sum(rung['confusion_matrix']) == rung['accuracy']
         assert sum(row['support'] for row in rung['per_class']) == 500
         assert (rung['p_against_previous'] is None) == (rung['name'] == 'logistic')
+        assert rung['interval_by'] == 'writers'
         assert step.mistakes == round(500 * (1 - rung['accuracy']))
     assert [rung['parameters'] for rung in report['rungs']] == [7850, 101770, 101770, 29434]
 
@@ -78,6 +79,32 @@ def test_the_front_page_shows_the_rungs_of_the_package():
         confusion = confusion_matrix(test.labels, model.predict(test.images))
         # another processor may round two digits to another side
         assert np.abs(confusion - rung['confusion_matrix']).sum() <= 4
+
+
+# Writers
+
+def test_intervals_and_p_values_take_writers_as_a_whole_where_they_are_known(climbed, digits):
+    test = digits[1]
+    known = climbed['numpy']
+    assert (known.writers == test.writers).all() and '95 % interval by writers' in str(climbed)
+    assert known.interval == accuracy_interval(test.labels, known.y_pred, test.writers)
+    below = climbed['logistic'].y_pred
+    assert known.p_against_previous == compare_models(test.labels, known.y_pred, below, test.writers).p_value
+    unknown = L.Step('numpy', known.model, 1., test.labels, known.y_pred, below)
+    assert unknown.interval_by == unknown.to_dict()['interval_by'] == 'digits'
+    assert unknown.interval == wilson_interval(test.labels, known.y_pred)
+    assert unknown.p_against_previous == mcnemar_test(test.labels, known.y_pred, below)
+    assert 'by writers' not in str(L.Ladder([unknown], 0, 'few'))
+
+
+def test_test_digits_by_one_writer_alone(digits):
+    train, test = digits
+    alone = test[test.writers == test.writers[0]]
+    assert L.climb('numpy', (train[:100], alone), progress=None)['numpy'].interval_by == 'digits'
+
+
+def test_a_folder_of_digits_knows_no_writers(digits_dir):
+    assert L.climb('numpy', load_digits_dir(digits_dir), progress=None)['numpy'].interval_by == 'digits'
 
 
 # A class that only the test digits have
@@ -106,7 +133,7 @@ def test_a_class_that_only_the_training_digits_have(digits):
 
 def test_a_step_that_nobody_timed(climbed, digits):
     model = climbed['numpy'].model
-    step = L.Step('numpy', model, None, digits[1].labels, model.predict(digits[1]))
+    step = L.Step('numpy', model, None, digits[1].labels, model.predict(digits[1]), writers=digits[1].writers)
     assert step.to_dict() == {**climbed['numpy'].to_dict(), 'seconds': None, 'p_against_previous': None}
     assert step.per_class().rows()[3]['class'] == 3
 

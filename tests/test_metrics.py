@@ -1,4 +1,5 @@
 "The metrics against scikit-learn, SciPy and plain loops, on random and degenerate input."
+import itertools
 import math
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import sklearn.metrics as sk
 from hypothesis import given, settings, strategies as st
 from scipy.stats import binomtest
 
-from helpers import BAD_PROBABILITIES
+from helpers import BAD_PROBABILITIES, peak_of
 from mnist_steps import metrics as m
 
 examples = settings(max_examples=80, deadline=None)
@@ -91,7 +92,8 @@ def test_table_shows_itself():
 def test_table_is_frozen():
     with pytest.raises(AttributeError): m.precision_recall_f1([0], [0]).f1 = 1
 
-pair_metrics = [m.accuracy, m.confusion_matrix, m.precision_recall_f1, m.wilson_interval,
+pair_metrics = [m.accuracy, m.confusion_matrix, m.precision_recall_f1, m.wilson_interval, m.accuracy_interval,
+                lambda a, b: m.compare_models(a, b, b), lambda a, b: m.design_effect(a, b, np.arange(np.size(a))),
                 lambda a, b: m.mcnemar_test(a, b, b), lambda a, b: m.mcnemar_test(a, a, b)]
 
 @pytest.mark.parametrize('metric', pair_metrics)
@@ -256,6 +258,126 @@ def test_mcnemar_different_mistakes_are_not_discordant():
 def test_mcnemar_large(only_a, only_b):
     p = m.mcnemar_test(*split(only_a, only_b))
     assert p == pytest.approx(binomtest(only_a, only_a + only_b).pvalue, rel=1e-7, abs=1e-300)
+
+# Digits by one writer belong together
+
+def by_people(n_writers=60, each=20, error=.1, correlation=.2, seed=0):
+    "True classes, predicted classes and writers, where some writers are harder to read than others."
+    rng = np.random.default_rng(seed)
+    shape = (1 - correlation) / correlation
+    misread = rng.beta(error * shape, (1 - error) * shape, n_writers)
+    writers = np.repeat(np.arange(n_writers), each)
+    return np.zeros(len(writers), int), (rng.random(len(writers)) < misread[writers]).astype(int), writers
+
+def test_design_effect_by_hand():
+    "Two writers of two digits, all right and all wrong: the variance found is 2/1 * (1 + 1)/16, the other 1/16"
+    assert m.design_effect([0] * 4, [0, 0, 1, 1], list('aabb')) == pytest.approx(4)
+    assert m.design_effect([0] * 4, [0, 1, 0, 1], list('aabb')) == 1
+    for y_pred in ([0] * 4, [1] * 4): assert m.design_effect([0] * 4, y_pred, list('aabb')) == 1
+
+def test_design_effect_equals_the_sandwich_of_a_regression_on_nothing():
+    "Cameron and Miller (2015), equation 10, with a constant alone: writers' sums of residuals, squared"
+    y_true, y_pred, writers = by_people()
+    residual = (y_true == y_pred) - m.accuracy(y_true, y_pred)
+    sums = [residual[writers == w].sum() for w in range(60)]
+    independent = residual.var() * len(residual)
+    assert m.design_effect(y_true, y_pred, writers) == pytest.approx(60 / 59 * np.sum(np.square(sums)) / independent)
+
+def test_a_writer_for_each_digit_changes_nothing():
+    y_true, y_pred, _ = by_people()
+    alone = np.arange(len(y_true))
+    plain = m.wilson_interval(y_true, y_pred)
+    assert m.accuracy_interval(y_true, y_pred) == plain
+    assert m.accuracy_interval(y_true, y_pred, alone) == pytest.approx(plain, abs=1e-4) # t for z
+    assert m.bootstrap_interval(y_true == y_pred, alone) == pytest.approx(plain, abs=3e-3)
+
+def test_intervals_by_writers():
+    y_true, y_pred, writers = by_people()
+    low, high = m.accuracy_interval(y_true, y_pred, writers)
+    narrow = m.wilson_interval(y_true, y_pred)
+    assert low < narrow[0] < m.accuracy(y_true, y_pred) < narrow[1] < high
+    assert m.bootstrap_interval(y_true == y_pred, writers) == pytest.approx((low, high), abs=.012)
+    names = np.array([f'writer {w}' for w in writers])
+    order = np.random.default_rng(1).permutation(len(names))
+    assert m.accuracy_interval(y_true[order], y_pred[order], names[order]) == pytest.approx((low, high))
+    wider = m.accuracy_interval(y_true, y_pred, writers, confidence=.99)
+    assert wider[0] < low and high < wider[1]
+    assert m.accuracy_interval(y_true, y_true, writers)[1] == 1 > m.accuracy_interval(y_true, y_true, writers)[0] > .99
+
+def test_bootstrap_follows_its_seed():
+    y_true, y_pred, writers = by_people(n_writers=9)
+    right = y_true == y_pred
+    first = m.bootstrap_interval(right, writers, n_resamples=700)
+    assert first == m.bootstrap_interval(right, writers, n_resamples=700, random_state=np.random.default_rng(0))
+    assert first != m.bootstrap_interval(right, writers, n_resamples=700, random_state=1)
+    assert m.bootstrap_interval(np.full(len(right), .25), writers) == (.25, .25)
+    with pytest.raises(ValueError, match='n_resamples: found 0'): m.bootstrap_interval(right, writers, n_resamples=0)
+
+def test_coverage_where_writers_differ():
+    "Wilson's interval misses, the one by writers doesn't; 400 samples of 95 % lie between 92 and 98 % nearly always"
+    hits = np.zeros(2)
+    for seed in range(400):
+        y_true, y_pred, writers = by_people(seed=seed)
+        for k, (low, high) in enumerate((m.wilson_interval(y_true, y_pred),
+                                         m.accuracy_interval(y_true, y_pred, writers))):
+            hits[k] += low <= .9 <= high
+    assert hits[0] < 300 and 368 < hits[1] < 392
+
+@examples
+@given(st.lists(st.integers(-4, 4), max_size=12))
+def test_sign_flips_equal_all_sign_flips(differences):
+    sums = [sum(s * d for s, d in zip(signs, differences))
+            for signs in itertools.product((1, -1), repeat=len(differences))]
+    expected = np.mean(np.abs(sums) >= abs(sum(differences)))
+    assert m.sign_flip_test(np.array(differences, int)) == pytest.approx(expected, abs=1e-12)
+
+@examples
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_sign_flips_of_single_digits_equal_mcnemar(only_a, only_b):
+    y, a, b = split(only_a, only_b)
+    assert m.sign_flip_test(np.repeat([1, -1], [only_a, only_b])) == pytest.approx(m.mcnemar_test(y, a, b), rel=1e-9)
+
+def test_comparison():
+    y, first, writers = by_people(seed=1)
+    second = by_people(seed=2)[1]
+    found = m.compare_models(y, first, second, writers)
+    assert found.difference == pytest.approx(m.accuracy(y, first) - m.accuracy(y, second))
+    assert found.low < found.difference < found.high
+    turned = m.compare_models(y, second, first, writers)
+    assert turned == pytest.approx((-found.difference, -found.high, -found.low, found.p_value))
+    ahead = (first == y).astype(int) - (second == y)
+    assert (found.low, found.high) == pytest.approx(m.bootstrap_interval(ahead, writers), abs=.02)
+    assert found.p_value == m.sign_flip_test(ahead.reshape(60, 20).sum(axis=1))
+    plain = m.compare_models(y, first, second)
+    assert plain.p_value == m.mcnemar_test(y, first, second) < found.p_value
+    assert found.low < plain.low < plain.high < found.high
+
+def test_two_models_that_agree_are_not_equal_for_certain():
+    y, first, writers = by_people()
+    for who in (writers, None):
+        difference, low, high, p_value = m.compare_models(y, first, first, who)
+        assert difference == 0 and p_value == 1 and low < -.001 and high > .001
+    assert m.compare_models([0], [0], [1]).p_value == 1
+
+@pytest.mark.parametrize('metric', [
+    lambda writers, **options: m.accuracy_interval([0, 1, 2], [0, 1, 1], writers, **options),
+    lambda writers, **options: m.bootstrap_interval([0, 1, 1], writers, **options),
+    lambda writers, **options: m.compare_models([0, 1, 2], [0, 1, 1], [0, 0, 2], writers, **options)])
+def test_bad_writers(metric):
+    for writers, message in (([1, 2], 'one writer for each'), ([[1, 2, 3]], 'one writer for each'),
+                             ([7] * 3, 'two writers')):
+        with pytest.raises(ValueError, match=message): metric(writers)
+    for confidence in (0, 1, 95):
+        with pytest.raises(ValueError, match='confidence: found'): metric([1, 1, 2], confidence=confidence)
+
+@pytest.mark.parametrize('differences', [[.5, 1], [[1, 2]], ['a']])
+def test_bad_differences(differences):
+    with pytest.raises(ValueError, match='one integer for each writer'): m.sign_flip_test(differences)
+
+def test_resampling_is_quick_and_small():
+    "As many digits as MNIST has, by as many writers as digits"
+    writers = np.arange(10_000)
+    assert peak_of(lambda: m.bootstrap_interval(writers % 2, writers, n_resamples=1_000)) < 150e6
 
 # The module
 

@@ -105,7 +105,8 @@ def test_archives_have_the_time_that_is_asked_for(tmp_path):
 def test_metadata(site):
     about = Distribution.at(site/f'mnist_steps-{__version__}.dist-info')
     assert about.version == __version__
-    assert about.metadata['License-Expression'] == 'Apache-2.0 AND CC-BY-SA-3.0 AND CC-BY-4.0'
+    assert about.metadata['License-Expression'] == (
+        'Apache-2.0 AND CC-BY-SA-3.0 AND CC-BY-4.0 AND BSD-3-Clause')
     assert about.metadata.get_all('License-File') == [
         'LICENSE', 'mnist_steps/mnist/NOTICE', 'mnist_steps/weights/NOTICE']
     assert set(about.metadata.get_all('Provides-Extra')) == {'bench', 'demo', 'dev', 'all'}
@@ -134,10 +135,16 @@ def test_twine_check(archives): python('-m', 'twine', 'check', '--strict', *arch
 
 def test_data_comes_with_the_wheel(site, away):
     code = ('import json, mnist_steps.data as data; train, test = data.load_mnist();'
-            'print(json.dumps([data.__file__, len(train), len(test)]))')
-    file, *lengths = json.loads(python('-c', code, **away))
+            'print(json.dumps([data.__file__, len(train), len(test), len({*train.writers}), len({*test.writers})]))')
+    file, *numbers = json.loads(python('-c', code, **away))
     assert Path(file).resolve() == (site/'mnist_steps'/'data.py').resolve()
-    assert lengths == [60_000, 10_000]
+    assert numbers == [60_000, 10_000, 539, 297]
+
+def test_every_file_of_the_digits_has_its_notice(site):
+    notice = (site/'mnist_steps'/'mnist'/'NOTICE').read_text(encoding='utf-8')
+    assert all(name in notice for name in ('LeCun', 'CC BY-SA 3.0', 'Yadav', 'Redistributions in binary form must'))
+    kinds = {path.name.partition('-')[2] for path in (site/'mnist_steps'/'mnist').glob('*.gz')}
+    assert len(kinds) == 3 and all(f'*-{kind}' in notice for kind in kinds)
 
 @pytest.mark.parametrize('module, brings', [
     ('mnist_steps', set()), ('mnist_steps.data', set()), ('mnist_steps.metrics', set()), ('mnist_steps.cli', set()),
