@@ -148,6 +148,7 @@ def test_every_file_of_the_digits_has_its_notice(site):
 
 @pytest.mark.parametrize('module, brings', [
     ('mnist_steps', set()), ('mnist_steps.data', set()), ('mnist_steps.metrics', set()), ('mnist_steps.cli', set()),
+    ('mnist_steps.convolution', set()),
     ('mnist_steps.numpy_net', {'sklearn', 'scipy'})]) # a rung is one of scikit-learn's estimators
 def test_import_is_light(module, brings, away):
     code = f'import sys, {module}; print(*sys.modules.keys() & {{"torch", "sklearn", "scipy", "matplotlib"}})'
