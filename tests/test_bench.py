@@ -90,6 +90,13 @@ def test_race_and_goals(digits):
     assert len(rows) == 4 and rows[1][0] == 'PyTorch example' and 'never' in rows[3]
 
 
+def test_an_example_stops_two_epochs_after_the_goal(digits):
+    results = B.race(rounds=1, data=digits, example_epochs=dict.fromkeys(B.EXAMPLE_EPOCHS, 5), goal=0, recipes=[])
+    assert [len(result['accuracy']) for result in results.values()] == [3, 3]
+    rows = list(B.PARTS['race'].rows(results))
+    assert rows[1][1] == 'not in 3 epochs'
+
+
 def test_recipes(digits):
     results = B.recipes(rounds=2, data=digits, names=['logistic default', 'numpy default', 'cnn fast'])
     trainings = {name: len(result['seconds']) for name, result in results.items()}
