@@ -10,8 +10,8 @@ from parts import canvas, digits, enlarged, gallery, heat, readers, show, square
 INPUTS = ['Draw', 'Upload', 'Camera', 'Surprise me']
 FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tif', 'tiff']
 STAGES = ['grey', 'ink on black', 'cropped', 'scaled', 'centred by mass']
-NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up: each has only
-what it learned from them."""
+NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up: each has
+only what it learned from them."""
 PATCHES = """What happens when a patch is blanked? Where it is red, what is there supports the digit; where it is blue,
 it speaks against it."""
 TEMPLATES = """Each pixel votes by itself: red for the digit, blue against it. The digit with the most votes wins."""
@@ -21,9 +21,9 @@ MAPS = """The first block makes a picture of every feature that it looks for, su
 16 of them: red is where the feature was found."""
 UNITS = """The hidden units that speak loudest for this digit. Red and blue show where a unit wants ink and where it
 wants none."""
-DRAWN = """**drawn** is no fifth rung. It is a wider convolutional net than **cnn**, and it learned from more digits: from
-those of MNIST, bent and decorated, and from digits that 30 people drew on a tablet. The four rungs have seen the digits
-of MNIST alone, which were scanned from paper."""
+DRAWN = """**drawn** is no fifth rung. It is a wider convolutional net than **cnn**, and it learned from more digits:
+from those of MNIST, bent and decorated, and from digits that 30 people drew on a tablet. The four rungs have seen the
+digits of MNIST alone, which were scanned from paper."""
 
 
 def surprise():
