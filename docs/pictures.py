@@ -1,4 +1,4 @@
-"""Draw the pictures of the front page in `nbs/images/`: icon, ladder and card from the stored report, and the app.
+"""Draw the pictures of the front page in `nbs/images/`: icon, ladder, card and square from what is stored, and the app.
 
     python docs/pictures.py
 """
@@ -16,6 +16,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from mnist_steps.canvas import STROKES
 from mnist_steps.cli import demo_command
+from mnist_steps.ladder import plot_two_by_two
 from mnist_steps.plots import RUNG_COLORS, plot_ladder
 from mnist_steps.processes import start_child
 from mnist_steps.rungs import RUNGS
@@ -40,6 +41,14 @@ def ladder(rungs):
     "Test error against parameters and seconds"
     plot_ladder(SimpleNamespace(steps=rungs))
     plt.savefig(IMAGES/'ladder.png', dpi=130, bbox_inches='tight')
+
+def two_by_two(rows):
+    "Mistakes of two nets in two trainings, as they are trained in the book"
+    shown = [row for row in rows if row['on'] == 'test' and row['is_default']]
+    plot_two_by_two({
+        (net, training): [row['mistakes'] for row in shown if (row['net'], row['training']) == (net, training)]
+        for net in ('dense', 'convolutional') for training in ('rung 3', 'rung 4')})
+    plt.savefig(IMAGES/'two_by_two.png', dpi=130, bbox_inches='tight')
 
 def card(rungs):
     "The stairs with their accuracies, in the size that social networks ask for"
@@ -100,9 +109,11 @@ def app():
 def main():
     IMAGES.mkdir(exist_ok=True)
     report = json.loads((cfg.nbs_path/'report.json').read_text(encoding='utf-8'))
+    rows = json.loads((cfg.nbs_path/'results'/'two_by_two.json').read_text(encoding='utf-8'))
     rungs = [SimpleNamespace(**rung) for rung in report['rungs']]
     (IMAGES/'icon.svg').write_text(icon(), encoding='utf-8')
     ladder(rungs)
+    two_by_two(rows)
     card(rungs)
     app()
 
