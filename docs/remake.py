@@ -158,10 +158,11 @@ def run(house, name, slow):
             if error.output_type != 'error': continue
             print(f'{name} {key} failed:\n{cell.source}\n', *error.traceback, sep='\n', file=sys.stderr)
             return False
+        opened_by_cell = set(opened) # before `written` opens every artefact
         ran[key], after = cell, written()
         made = {file: sha for file, (sha, when) in after.items() if before.get(file) != (sha, when)}
         read = {file: sha for file, (sha, _) in after.items()
-                if os.path.realpath(house.root/file) in opened and file not in made}
+                if os.path.realpath(house.root/file) in opened_by_cell and file not in made}
         for other in cells.values(): other['made'] |= {file: made[file] for file in other['made'] if file in made}
         if made or read or key in slow: cells[key] = {'made': made, 'read': read}
         if key not in slow: continue

@@ -186,6 +186,7 @@ def test_what_is_out_of_date_is_run_and_noted(toy):
     assert cells[2]['outputs'][0]['data']['text/plain'] == ["'6'"]
     noted = house.noted('page')['cells']
     assert noted[SLOW]['made'] == noted['00000002']['read'] == house.artefacts()
+    assert noted[SLOW]['read'] == {} and '00000001' not in noted # neither reads a file
     assert house.ledger['machines'][noted[SLOW]['machine']]['cores'] == os.cpu_count()
 
     remake(house, ['page']) # nothing to do
