@@ -184,7 +184,7 @@ def net_forward(
     running: list[dict], # 'mean' and 'variance' for each block; changed in training
     images: np.ndarray, # (n, 1, height, width) in the dtype of the parameters
     training: bool, # as in `batch_norm`
-) -> tuple[np.ndarray, list]: # logits (n, k), and what `net_backward` needs
+) -> tuple[np.ndarray, list]: # logits (n, classes), and what `net_backward` needs
     "Logits of rung 4's net."
     kept = []
     maps = images
@@ -204,7 +204,7 @@ def net_forward(
 def net_backward(
     params: dict, # as in `net_forward`
     kept: list, # from `net_forward` in training
-    dlogits: np.ndarray, # (n, k) derivative of the loss with respect to the logits
+    dlogits: np.ndarray, # (n, classes) derivative of the loss with respect to the logits
 ) -> dict: # derivative of the loss with respect to each parameter, in its shape
     "Gradient of rung 4's net."
     features = kept[-1]['out'].reshape(len(dlogits), -1)
