@@ -38,6 +38,14 @@ def place(name):
     place = next((i for i, start in enumerate(FIRST) if name.startswith(start)), len(FIRST))
     return place + name.startswith(LAST), name
 
+def fingerprint(path):
+    "SHA-256 of a file; of a rung's, whatever the order of the texts in its header, which safetensors leaves to chance"
+    content = path.read_bytes()
+    if path.suffix == '.safetensors':
+        end = 8 + int.from_bytes(content[:8], 'little')
+        content = json.dumps(json.loads(content[8:end]), sort_keys=True).encode() + content[end:]
+    return hashlib.sha256(content).hexdigest()
+
 class House:
     "A checkout: its notebooks, its artefacts and the ledger that says how they were made"
     def __init__(self, root=ROOT, package='mnist_steps'):
@@ -78,7 +86,7 @@ class House:
     def artefacts(self):
         "Each file that slow cells write, and the SHA-256 of what is in it"
         paths = [path for pattern in ARTEFACTS for path in sorted(self.root.glob(pattern)) if path.is_file()]
-        return {path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        return {path.relative_to(self.root).as_posix(): fingerprint(path) for path in paths}
 
     def stale(self, name):
         "What of a notebook is out of date, and why: slow cell -> reason, and '' -> reason for its other cells"
