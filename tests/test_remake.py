@@ -226,14 +226,12 @@ def house():
     return House()
 
 
-@pytest.mark.xfail(reason='everything is made anew in one run', strict=True)
 def test_everything_stored_is_up_to_date(house):
     stale = [name for name in house.pages if house.stale(name)]
     assert not stale, f'Run `python docs/remake.py {" ".join(stale)}`.'
     assert not house.pictures_stale(), 'Run `python docs/remake.py`, where there is Chromium.'
 
 
-@pytest.mark.xfail(reason='everything is made anew in one run', strict=True)
 def test_each_artefact_comes_from_one_notebook(house):
     made = {(file, name) for name in house.pages for c in house.noted(name)['cells'].values() for file in c['made']}
     assert sorted(file for file, name in made) == sorted(house.artefacts())
