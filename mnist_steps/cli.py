@@ -144,6 +144,7 @@ def _facts(image, reading):
     probabilities = reading.probabilities.tolist()
     return dict(image=image, digit=reading.digit, sure=bool(reading.sure), probabilities=probabilities, reason=None)
 
+# %% ../nbs/reference/cli.ipynb #343cfeb7
 def read_pictures(
     images: list, # pictures with a digit or a row of digits on each
     *,
@@ -292,6 +293,7 @@ def _place(
         raise ArgumentTypeError('the name is empty')
     return word
 
+# %% ../nbs/reference/cli.ipynb #5ca56165
 OPTIONS = { # parameter, or command and parameter -> what `add_argument` should know besides default and comment
     'rungs': dict(nargs='+', choices=RUNG_NAMES, metavar='RUNG'),
     'train rung': dict(choices=RUNG_NAMES),
@@ -350,6 +352,7 @@ def _in_words(error):
     return (f'{type(error).__name__}: {text} (line {where.lineno} of {where.filename}). '
             'This is a mistake in mnist-steps or its installation; please report it.')
 
+# %% ../nbs/reference/cli.ipynb #318759c9
 def main(
     argv: list = None, # words after `mnist-steps`; None makes this process the program of that name, see below
 ) -> int: # exit code
@@ -403,6 +406,7 @@ def _on_lost_exception(lost):
     if lost.exc_type is KeyboardInterrupt: _leave_interrupted()
     sys.__unraisablehook__(lost)
 
+# %% ../nbs/reference/cli.ipynb #ea585522
 def _flush(stream):
     "Write what a stream still holds; if that fails, let it lead nowhere, or Python would try again, and say why."
     try: stream.flush()

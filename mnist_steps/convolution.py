@@ -201,6 +201,7 @@ def net_forward(
     features = maps.reshape(len(maps), -1)
     return features @ params['weights'] + params['bias'], kept
 
+# %% ../nbs/08_convolution.ipynb #962345eb
 def net_backward(
     params: dict, # as in `net_forward`
     kept: list, # from `net_forward` in training

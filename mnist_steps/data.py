@@ -273,6 +273,7 @@ def _find_sets(folder, name=None):
         sets.setdefault(match['set'] or '', {}).setdefault((part, match['kind']), {})[stem] = path
     return {s: {k: sorted(paths.values()) for k, paths in found.items()} for s, found in sets.items()}
 
+# %% ../nbs/01_digits.ipynb #e7656f84
 def _find_files(path):
     "The name of the data set at `path`, and its four files: training images and labels, test images and labels."
     folder, name = (path, None) if path.exists() else (path.parent, path.name)

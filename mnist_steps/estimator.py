@@ -102,6 +102,7 @@ def plain(
     if isinstance(value, list): return list(map(plain, value))
     return value.item() if isinstance(value, np.generic) else value
 
+# %% ../nbs/reference/estimator.ipynb #e61d9a47
 class Configured(BaseEstimator):
     "Hyperparameters, as scikit-learn expects them, with recipes and rules."
     recipes = {'default': {}} # name -> hyperparameters

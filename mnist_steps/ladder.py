@@ -203,6 +203,7 @@ def _check_recipes(recipes, rungs):
                 f'recipes: found {type(recipe).__name__} for {rung!r}. '
                 'Give the name of a recipe.')
 
+# %% ../nbs/10_ladder.ipynb #c7e2816c
 def _plain_seed(seed):
     "A seed that JSON can keep."
     if seed is None:
@@ -222,6 +223,7 @@ def _two_parts(data):
         f'data: found {found}. Give two Digits, (train, test), '
         'as load_mnist and load_digits_dir return them.')
 
+# %% ../nbs/10_ladder.ipynb #c5fe6654
 def _check_data(train, test):
     "Refuse digits that can't be learned from, or can't be measured with."
     if len(train.classes) < 2:

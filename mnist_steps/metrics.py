@@ -236,6 +236,7 @@ class Macro(NamedTuple):
     recall: float # in [0, 1]
     f1: float # in [0, 1]
 
+# %% ../nbs/02_right_and_wrong.ipynb #104b2756
 @dataclass(frozen=True, eq=False, repr=False)
 class PerClass:
     "Precision, recall, F1 and support of every class; shows itself as a table."

@@ -156,6 +156,7 @@ def _to_array(image): # anything NumPy understands -> array of numbers, (h, w) o
     if array.ndim == 3 and array.shape[0] == 1 and array.shape[2] > 4: return array[0]
     return array
 
+# %% ../nbs/reference/pictures.ipynb #4e786db2
 def _check_shape(shape): # of an array: one picture?
     if len(shape) == 2 and shape[0] < _DIGIT and shape[1] == _DIGIT**2:
         raise ValueError(f'found an array of shape {shape}, which is a table with a row for each digit: '

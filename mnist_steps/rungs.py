@@ -281,6 +281,7 @@ def save(
         raise ValueError(f'The facts are too long: all of them together may take {MAX_HEADER:,} bytes.')
     write_atomically(path, content)
 
+# %% ../nbs/reference/rungs.ipynb #6bfedfb1
 def _params_to_json(model):
     "All hyperparameters but the machine's, or a `ValueError` that names the one that can't be kept."
     params = {name: value for name, value in model.get_params().items() if name not in model.unsaved}
@@ -319,6 +320,7 @@ def _read_header(file, path):
             f'which reads version {FORMAT_VERSION}. Update mnist-steps.')
     return tensors, metadata, start
 
+# %% ../nbs/reference/rungs.ipynb #9d27b4e2
 def _open_rung_file(path):
     "The arrays and texts of a rung's file, and the rung to be."
     import safetensors.numpy

@@ -173,6 +173,7 @@ def flag(
     feet = stroke(images, bottom - torch.stack([half_foot, level], dim=1), 2 * half_foot, level, generator)
     return torch.maximum(flags, has_foot * feet)
 
+# %% ../nbs/lessons/06_other_hands.ipynb #8735e0b9
 def bar(
     images: torch.Tensor, # (n, 1, side, side) sevens
     generator: torch.Generator | None = None, # on the device of `images`; None: PyTorch's own

@@ -19,6 +19,7 @@ from mnist_steps.rungs import RUNGS, to_json
 from mnist_steps.torch_mlp import TorchMLP
 
 ENDLESS = 100_000 # epochs
+TESTS = str(Path(__file__).parent)
 
 
 @pytest.fixture
@@ -219,10 +220,12 @@ def test_child_ends_with_its_standard_input(digits_dir, tmp_path):
 @pytest.mark.skipif(os.name == 'nt', reason='Windows has no signal 9, and keeps open files')
 def test_child_ends_with_its_parent(end, digits_dir, until):
     code = f'''if True:
-        import os, sys, time
+        import os, sys
+        sys.path.append({TESTS!r})
+        from conftest import wait_until
         from mnist_steps.background import Training
         training = Training('numpy', data={str(digits_dir)!r}, epochs={ENDLESS})
-        while not training.history['loss']: time.sleep(.1)
+        wait_until(lambda: training.history['loss'])
         print(training.folder, flush=True)
         {end}'''
     done = subprocess.run(

@@ -10,11 +10,11 @@ from mnist_steps import processes
 from mnist_steps.processes import start_child, watching_command
 
 CHILD = '''
-import time
+from threading import Event
 from mnist_steps.processes import end_with_parent
 end_with_parent(lambda: print('cleaned up', flush=True))
 print('ready', flush=True)
-while True: time.sleep(600)
+Event().wait() # for ever
 '''
 PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -70,11 +70,12 @@ def test_a_child_ends_however_its_parent_ends(end):
 @pytest.mark.parametrize('clean_up', ['raise ValueError', 'sys.exit(0)'])
 def test_a_child_ends_whatever_its_clean_up_does(clean_up):
     code = f'''if True:
-        import sys, time
+        import sys
+        from threading import Event
         from mnist_steps.processes import end_with_parent
         def clean_up(): {clean_up}
         end_with_parent(clean_up)
-        while True: time.sleep(600)'''
+        Event().wait() # for ever'''
     with start_child([sys.executable, '-c', code], stderr=subprocess.DEVNULL) as child: child.stdin.close()
     assert child.returncode == 1
 
