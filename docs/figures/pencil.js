@@ -14,12 +14,15 @@ const TARGET = [1, 0] // the first class is the true one
 const START = {w1: [[1, -1], [0.5, 1]], b1: [-1, 1], w2: [[1, 2], [0.5, -0.5]], b2: [-1, 0]}
 const LIMIT = 3 // a dragged weight stays between -3 and 3
 const SMALL = '₁₂'
-const COLUMNS = [34, 156, 278], ROWS = [92, 272], RADIUS = 30, BOX = [58, 52]
+const COLUMNS = [34, 156, 278], ROWS = [92, 272], RADIUS = 31, BOX = [58, 54]
 
-const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0)
-const outer = (a, b) => a.map(value => b.map(other => value * other)) // a.T @ b for two rows: (2, 2)
-const linear = (x, w, b) => b.map((bias, j) => bias + dot(x, w.map(row => row[j]))) // x @ w + b
-const relu = z => z.map(value => Math.max(value, 0))
+function dot(a, b) { return a.reduce((sum, value, i) => sum + value * b[i], 0) }
+
+function outer(a, b) { return a.map(value => b.map(other => value * other)) } // a.T @ b of two rows: (2, 2)
+
+function linear(x, w, b) { return b.map((bias, j) => bias + dot(x, w.map(row => row[j]))) } // x @ w + b
+
+function relu(z) { return z.map(value => Math.max(value, 0)) }
 
 function logSoftmax(logits) {
   const most = Math.max(...logits)
@@ -43,8 +46,10 @@ function backward(params, {hidden, p}) {
   return {w1: outer(X, dz1), b1: dz1, w2: outer(hidden, dlogits), b2: dlogits}
 }
 
-const copy = params => JSON.parse(JSON.stringify(params))
-const read = (params, [name, ...indices]) => indices.reduce((values, i) => values[i], params[name])
+function copy(params) { return JSON.parse(JSON.stringify(params)) }
+
+function read(params, [name, ...indices]) { return indices.reduce((values, i) => values[i], params[name]) }
+
 function write(params, [name, ...indices], value) {
   const last = indices.pop()
   indices.reduce((values, i) => values[i], params[name])[last] = value
@@ -54,8 +59,10 @@ function write(params, [name, ...indices], value) {
 const PATHS = Object.entries(START).flatMap(([name, values]) => values.flatMap(
   (value, i) => Array.isArray(value) ? value.map((_, j) => [name, i, j]) : [[name, i]]))
 
-// Short enough for a pencil: at most so many decimals, and none that is zero
-const short = (value, decimals = 2) => String(Number(value.toFixed(decimals)) || 0).replace('-', '−')
+// Short enough for a pencil: two decimals where nothing else is said, three below 0.1, and no zeros at the end
+function short(value, decimals = Math.abs(value) < 0.1 ? 3 : 2) {
+  return String(Number(value.toFixed(decimals)) || 0).replace('-', '−')
+}
 
 function nameOf([name, i, j]) {
   const [from, to] = name.endsWith('1') ? ['x', 'h'] : ['h', 'z']
@@ -79,10 +86,10 @@ function build(body, tools) {
 
   const svg = tools.svg(400, 364, 'The net: two inputs, two hidden units, two outputs. Drag a weight up or down.')
   svg.style.maxWidth = '34rem'
-  const edges = PATHS.map(drawEdge), units = COLUMNS.map((_, column) => ROWS.map((_, row) => drawUnit(column, row)))
+  const edges = PATHS.map(drawEdge), units = [0, 1, 2].map(column => [0, 1].map(row => drawUnit(column, row)))
   const labels = PATHS.map(drawLabel)
   const chances = ROWS.map(y => draw(svg, 'text', {x: 316, y: y - 2, 'font-size': 14}))
-  const targets = ROWS.map(y => draw(svg, 'text', {x: 316, y: y + 16, 'font-size': 12, class: 'soft'}))
+  const targets = ROWS.map(y => draw(svg, 'text', {x: 316, y: y + 16, 'font-size': 12}))
   const loss = [170, 190].map((y, bold) => draw(svg, 'text', {x: 316, y, 'font-size': 15, 'font-weight': 400 + 300 * bold}))
 
   function drawEdge([name, i, j]) {
@@ -97,9 +104,9 @@ function build(body, tools) {
     const [x, y] = [COLUMNS[column], ROWS[row]]
     const circle = draw(svg, 'circle', {cx: x, cy: y, r: RADIUS, fill: 'var(--raised)', stroke: 'var(--edge)', 'stroke-width': 1.5})
     const middle = {x, 'text-anchor': 'middle'}
-    draw(svg, 'text', {...middle, y: y - 12, 'font-size': 12}, 'xhz'[column] + SMALL[row])
-    const value = draw(svg, 'text', {...middle, y: y + 4, 'font-size': 15, 'font-weight': 700})
-    const slope = draw(svg, 'text', {...middle, y: y + 20, 'font-size': 12.5, style: 'fill: var(--accent)'})
+    draw(svg, 'text', {...middle, y: y - 14, 'font-size': 12}, 'xhz'[column] + SMALL[row])
+    const value = draw(svg, 'text', {...middle, y: y + (column ? 2 : 6), 'font-size': 15, 'font-weight': 700})
+    const slope = draw(svg, 'text', {...middle, y: y + 18, 'font-size': 12, style: 'fill: var(--accent)'})
     return {circle, value, slope}
   }
 
@@ -145,26 +152,27 @@ function build(body, tools) {
     tools.say(text[0].toUpperCase() + text.slice(1) + '.' + why.join(''))
   }
 
+  function slopes(value) { return slopesShown.pressed ? `d ${short(value)}` : '' }
+
   function show() {
     values = forward(params)
     grads = backward(params, values)
-    const slopes = text => slopesShown.pressed ? `d ${text}` : ''
     PATHS.forEach((path, n) => {
       const [value, slope] = [read(params, path), read(grads, path)]
       change(edges[n], {'stroke-width': 1 + 1.5 * Math.abs(value)})
       change(labels[n].value, {}, short(value))
-      change(labels[n].slope, {}, slopes(short(slope, 3)))
+      change(labels[n].slope, {}, slopes(slope))
       change(labels[n].box, {stroke: path === chosen ? 'var(--accent)' : 'var(--line)', 'stroke-width': path === chosen ? 2.5 : 1})
       change(labels[n].group, {
         'aria-valuenow': short(value).replace('−', '-'),
-        'aria-valuetext': `${short(value)}, derivative ${short(slope, 3)}`})
+        'aria-valuetext': `${short(value)}, derivative ${short(slope)}`})
     })
     const columns = [X, values.hidden, values.logits], derivatives = [[], grads.b1, grads.b2]
     columns.forEach((column, c) => column.forEach((value, row) => {
       const silent = c === 1 && value === 0
       change(units[c][row].circle, {'stroke-dasharray': silent ? '4 4' : null, opacity: silent ? 0.6 : 1})
       change(units[c][row].value, {}, short(value))
-      change(units[c][row].slope, {}, c ? slopes(short(derivatives[c][row], 3)) : '')
+      change(units[c][row].slope, {}, c ? slopes(derivatives[c][row]) : '')
     }))
     values.p.forEach((p, i) => {
       change(chances[i], {}, `p${SMALL[i]} = ${short(p, 3)}`)
