@@ -11,10 +11,12 @@ from pathlib import Path
 
 from execnb.nbio import mk_cell
 
+from small_mnist import packed_digits
+
 FOLDER = Path(__file__).parent/'figures'
 PICTURE = re.compile(r'^(!\[[^\]]*\]\((?:\.\./)*images/figures/([\w-]+)\.(?:svg|png)\))$', re.M)
 FIGURE = r'<figure class="touch" data-figure="\2">' '\n\n' r'\1' '\n\n</figure>'
-DATA = {} # name of a figure -> function that returns what JSON can hold
+DATA = {'training': packed_digits} # name of a figure -> function that returns what JSON can hold
 
 def living(markdown):
     "Markdown with its pictures of figures as figures"

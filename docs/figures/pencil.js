@@ -106,7 +106,7 @@ function build(body, tools) {
     const middle = {x, 'text-anchor': 'middle'}
     draw(svg, 'text', {...middle, y: y - 14, 'font-size': 12}, 'xhz'[column] + SMALL[row])
     const value = draw(svg, 'text', {...middle, y: y + (column ? 2 : 6), 'font-size': 15, 'font-weight': 700})
-    const slope = draw(svg, 'text', {...middle, y: y + 18, 'font-size': 12, style: 'fill: var(--accent)'})
+    const slope = draw(svg, 'text', {...middle, y: y + 18, 'font-size': 11.5, style: 'fill: var(--accent)'})
     return {circle, value, slope}
   }
 
@@ -115,9 +115,9 @@ function build(body, tools) {
     const [width, height] = BOX
     const group = draw(svg, 'g', {'aria-valuemin': -LIMIT, 'aria-valuemax': LIMIT})
     draw(group, 'rect', {x: x - width / 2, y: y - height / 2, width, height, fill: 'transparent'}) // for the finger
-    const box = draw(group, 'rect', {x: x - 25, y: y - 19, width: 50, height: 38, rx: 7, fill: 'var(--paper)'})
+    const box = draw(group, 'rect', {x: x - 28, y: y - 19, width: 56, height: 38, rx: 7, fill: 'var(--paper)'})
     const value = draw(group, 'text', {x, y: y - 2, 'font-size': 15, 'text-anchor': 'middle'})
-    const slope = draw(group, 'text', {x, y: y + 14, 'font-size': 12.5, 'text-anchor': 'middle', style: 'fill: var(--accent)'})
+    const slope = draw(group, 'text', {x, y: y + 14, 'font-size': 12, 'text-anchor': 'middle', style: 'fill: var(--accent)'})
     group.addEventListener('focus', () => choose(path))
     tools.drag(group, {
       role: 'slider',
@@ -140,10 +140,10 @@ function build(body, tools) {
   }
 
   function move(path, value) {
-    const before = values.loss
     write(params, path, Number(Math.min(LIMIT, Math.max(-LIMIT, value)).toFixed(10))) // 0.1 + 0.2 is 0.3 to a pencil
     show()
-    tell(`${nameOf(path)} is now ${short(read(params, path))}: the loss is ${short(values.loss, 3)}, it was ${short(before, 3)}`)
+    tell(`${nameOf(path)} is ${short(read(params, path))}, its derivative ${short(read(grads, path))}, the loss ` +
+      short(values.loss, 3))
   }
 
   function tell(text) {
@@ -152,7 +152,7 @@ function build(body, tools) {
     tools.say(text[0].toUpperCase() + text.slice(1) + '.' + why.join(''))
   }
 
-  function slopes(value) { return slopesShown.pressed ? `d ${short(value)}` : '' }
+  function slopes(value) { return slopesShown.pressed ? `d\u2009${short(value)}` : '' }
 
   function show() {
     values = forward(params)
@@ -170,7 +170,7 @@ function build(body, tools) {
     const columns = [X, values.hidden, values.logits], derivatives = [[], grads.b1, grads.b2]
     columns.forEach((column, c) => column.forEach((value, row) => {
       const silent = c === 1 && value === 0
-      change(units[c][row].circle, {'stroke-dasharray': silent ? '4 4' : null, opacity: silent ? 0.6 : 1})
+      change(units[c][row].circle, {'stroke-dasharray': silent ? '4 4' : null, fill: silent ? 'var(--paper)' : 'var(--raised)'})
       change(units[c][row].value, {}, short(value))
       change(units[c][row].slope, {}, c ? slopes(derivatives[c][row]) : '')
     }))

@@ -1,0 +1,30 @@
+"""MNIST's first 2,000 training digits, small enough to travel with a page: what `docs/figures/training.js` trains on.
+
+The digits are those of the package, whose authors and terms stand in `mnist_steps/mnist/NOTICE`.
+"""
+import zlib
+from base64 import b64encode
+
+import numpy as np
+
+from mnist_steps.data import load_mnist
+
+N_DIGITS = 2000
+LEVELS = 8 # of grey; for a net of 64 units trained on 1,700 digits they do what 256 do (measured on the test digits)
+
+def coarse_digits():
+    "Images (2000, 28, 28) uint8 from 0 to `LEVELS` - 1, and their labels"
+    train_set, _ = load_mnist()
+    images, labels = train_set[:N_DIGITS]
+    return np.round(images / 255 * (LEVELS - 1)).astype(np.uint8), labels
+
+def packed_digits():
+    """Images and labels as text for JSON. A byte holds two pixels, an upper and a lower one, which deflates better than
+    a pixel a byte or two side by side; `images` is (2000, 14, 28) such bytes, deflated, in base64."""
+    images, labels = coarse_digits()
+    pairs = images[:, ::2] * LEVELS + images[:, 1::2]
+    return {
+        'images': b64encode(zlib.compress(pairs.tobytes(), 9)).decode(),
+        'labels': ''.join(map(str, labels)),
+        'levels': LEVELS,
+    }
