@@ -23,7 +23,9 @@ body {{ width: 640px; margin: 0; font: 16px sans-serif; }}
 .touch-row:not(:has(svg)), .touch-body > :is(button, .touch-control), figcaption {{ display: none; }}
 </style>
 <figure class="touch" data-figure="{name}"></figure>{scripts}"""
-CLICKS = {} # name of a figure -> texts of the buttons that lead to the state worth a picture
+# name of a figure -> texts of the buttons that lead to the state worth a picture, and what its state then says
+CLICKS = {'training': ['Start']}
+UNTIL = {'training': "phase == 'finished'"}
 
 def still(page, folder, name):
     "Draw one figure in light colours, without what only moves it"
@@ -33,6 +35,7 @@ def still(page, folder, name):
     path.write_text(PAGE.format(name=name, scripts=tags), encoding='utf-8')
     page.goto(path.as_uri())
     for text in CLICKS.get(name, []): page.get_by_role('button', name=text, exact=True).dispatch_event('click')
+    if name in UNTIL: page.wait_for_function(f"document.querySelector('figure').state.{UNTIL[name]}", timeout=120_000)
     shot = page.locator('figure').screenshot(animations='disabled')
     picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(64, dither=Image.Dither.NONE)
     picture.save(FOLDER/f'{name}.png', optimize=True)

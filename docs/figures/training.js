@@ -13,7 +13,9 @@
 const UNITS = 64, SIDE = 28
 const PACE = 36 // steps a second, so that one can watch: a whole training takes a quarter of a minute
 const RATES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
-const WIDTH = 340, HEIGHT = 150, LEFT = 40, RIGHT = 330, TOP = 24, BOTTOM = 126 // of a diagram
+const STRONG = 0.2 // a weight of this size has its full colour
+const REDS = ['#b2182b', '#ff7468'], BLUES = ['#2166ac', '#5aa9e6'] // on light and on dark paper
+const WIDTH = 340, HEIGHT = 140, LEFT = 48, RIGHT = 332, TOP = 24, BOTTOM = 118 // of a diagram
 
 // The program of the worker. It uses nothing that is defined outside
 function learner(report) {
@@ -191,8 +193,9 @@ function learner(report) {
 
 function build(body, tools) {
   let phase = 'loading', step = 0, steps = 1, rate = 0, losses = [], heldOut = [], silent = [], batch = [], params = null
+  let first = null // w1 before the first step
   let before = {losses, heldOut} // the training before, for comparison
-  let waiting = 0, due = 0 // questions to the worker without an answer; steps that time has brought
+  let waiting = 1, due = 0 // questions to the worker without an answer; steps that time has brought
 
   const worker = new Worker(URL.createObjectURL(new Blob(
     [`const answer = (${learner})(message => postMessage(message))\nonmessage = event => answer(event.data)`],
@@ -200,30 +203,35 @@ function build(body, tools) {
   worker.addEventListener('error', () => tools.say('This browser cannot train in the background.'))
   worker.addEventListener('message', event => learn(event.data))
 
-  const layout = body.appendChild(document.createElement('div'))
-  layout.style.cssText = 'display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: .8rem'
-  const pictures = layout.appendChild(document.createElement('canvas'))
-  pictures.width = pictures.height = 8 * (SIDE + 1) - 1
-  pictures.style.cssText = 'width: 100%; image-rendering: pixelated; touch-action: auto'
-  pictures.setAttribute('role', 'img')
-  pictures.setAttribute('aria-label', 'The weights of the 64 hidden units as pictures: what excites a unit is red, what silences it blue')
-  const curves = layout.appendChild(document.createElement('div'))
-  const drawLoss = diagram(tools, curves, 'loss of each batch', 3)
-  const drawAccuracy = diagram(tools, curves, 'held-out digits read right', 100, ' %')
-
   const start = tools.button('Start', () => phase === 'running' ? pause() : run())
   const one = tools.button('One step', () => {
     pause()
     ask(1)
   })
-  const speed = tools.slider('learning rate', {min: 0, max: RATES.length - 1, step: 1, value: 5, text: i => String(RATES[i])}, () => {})
+  const scale = {min: 0, max: RATES.length - 1, step: 1, value: 5, text: i => String(RATES[i])}
+  const speed = tools.slider('learning rate', scale, () => {})
+  const whole = tools.toggle('Whole weights', false, paint)
   tools.row(start, one, tools.button('Reset', reset), speed.element)
+
+  const layout = body.appendChild(document.createElement('div'))
+  layout.style.cssText = 'display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: .8rem'
+  const pictures = document.createElement('canvas')
+  pictures.width = pictures.height = 8 * (SIDE + 1) - 1
+  pictures.style.cssText = 'width: 100%; image-rendering: pixelated; touch-action: auto'
+  pictures.setAttribute('role', 'img')
+  pictures.setAttribute('aria-label', 'The 64 hidden units as pictures of their weights: red excites, blue silences')
+  const half = layout.appendChild(document.createElement('div'))
+  half.append(pictures, tools.row(whole.element))
+  const curves = layout.appendChild(document.createElement('div'))
+  const drawLoss = diagram(tools, curves, 'loss of each batch', 3)
+  const drawAccuracy = diagram(tools, curves, 'held-out digits read right', 100, ' %')
+
   tools.ontheme(paint)
   const motion = tools.animate(passed => {
-    due += passed / 1000 * PACE
+    due = Math.min(due + passed / 1000 * PACE, 12)
     if (waiting || due < 1) return
-    ask(Math.min(Math.floor(due), 12))
-    due = 0
+    ask(Math.floor(due))
+    due %= 1
   })
 
   function ask(count) {
@@ -252,10 +260,11 @@ function build(body, tools) {
 
   // What the worker reports: the start of a training or some steps more
   function learn(report) {
-    waiting -= report.step || phase !== 'loading' ? 1 : 0
+    waiting -= 1
     if (report.step === 0) {
       losses = []
       heldOut = []
+      first = report.params.w1
       if (phase !== 'running') phase = 'ready'
     }
     losses = losses.concat(report.losses)
@@ -286,37 +295,36 @@ function build(body, tools) {
     const right = `${(100 * heldOut.at(-1)[1]).toFixed(1)} % of the 300 held-out digits are right`
     if (step === 0) return `The weights are random: ${right}.`
     if (diverged) {
-      return `The learning rate is too high: the loss has jumped to ${Math.max(...losses).toPrecision(2)}, and ` +
+      const highest = Math.max(...losses.filter(Number.isFinite))
+      return `The learning rate is too high: the loss has jumped to ${highest.toFixed(highest < 10 ? 1 : 0)}, and ` +
         `${silent.length} of 64 units are silent on every held-out digit. After step ${step}, ${right}.`
     }
     return `${phase === 'finished' ? 'Trained' : `Step ${step} of ${steps}`}: a loss of ${losses.at(-1).toFixed(2)}, and ${right}.`
   }
 
-  // 64 pictures: weights above 0 in red, below in blue, those of a silent unit pale
+  // 64 pictures of weights, or of what the steps have added to them: red above 0, blue below; pale where a unit is silent
   function paint() {
     if (!params) return
     const context = pictures.getContext('2d'), image = context.createImageData(pictures.width, pictures.height)
-    const [paper, red, blue] = ['paper', 'red', 'blue'].map(name => channels(context, tools.color(name)))
-    for (let unit = 0; unit < UNITS; unit += 1) {
-      const left = unit % 8 * (SIDE + 1), top = Math.floor(unit / 8) * (SIDE + 1)
-      const weights = params.w1.filter((_, i) => i % UNITS === unit)
-      const most = weights.reduce((largest, w) => Math.max(largest, Math.abs(w)), 0)
-      const strength = silent.includes(unit) ? 0.2 : 1
-      weights.forEach((w, i) => {
-        const share = strength * Math.abs(w) / most, color = w > 0 ? red : blue
-        const at = 4 * ((top + Math.floor(i / SIDE)) * pictures.width + left + i % SIDE)
-        for (let c = 0; c < 3; c += 1) image.data[at + c] = paper[c] + share * (color[c] - paper[c])
-        image.data[at + 3] = 255
-      })
-    }
+    const plain = channels(context, tools.color('raised'))
+    const [red, blue] = [REDS, BLUES].map(([light, dark]) => channels(context, plain[1] > 127 ? light : dark))
+    params.w1.forEach((weight, i) => {
+      const unit = i % UNITS, pixel = Math.floor(i / UNITS), value = whole.pressed ? weight : weight - first[i]
+      const x = unit % 8 * (SIDE + 1) + pixel % SIDE, y = Math.floor(unit / 8) * (SIDE + 1) + Math.floor(pixel / SIDE)
+      const share = Math.min(Math.abs(value) / STRONG, 1) * (silent.includes(unit) ? 0.4 : 1)
+      const color = value > 0 ? red : blue, at = 4 * (y * pictures.width + x)
+      for (let c = 0; c < 3; c += 1) image.data[at + c] = plain[c] + share * (color[c] - plain[c])
+      image.data[at + 3] = 255
+    })
     context.putImageData(image, 0, 0)
   }
 
   worker.postMessage({data: tools.data})
   show()
-  tools.caption('Each small picture is the weights of a hidden unit: red pixels excite it, blue ones silence it. The ' +
-    'pale lines are the training before. Try a learning rate ten times as low, and one ten times as high. The digits ' +
-    'are the first 2,000 of MNIST by LeCun, Cortes and Burges.')
+  tools.caption('Each small picture is a hidden unit: what the steps have added to its weights since the random start, ' +
+    'red where a pixel excites it, blue where it silences it; Whole weights shows start and ' +
+    'steps together. A pale line is the training before. Try a learning rate ' +
+    'ten times as low, and one ten times as high. The digits are the first 2,000 of MNIST by LeCun, Cortes and Burges.')
 }
 
 function numbered(values) { return values.map((loss, i) => [i + 1, loss]) }
