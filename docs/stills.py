@@ -23,7 +23,7 @@ body {{ width: 640px; margin: 0; font: 16px sans-serif; }}
 .touch-row:not(:has(svg)), .touch-body > :is(button, .touch-control), figcaption {{ display: none; }}
 </style>
 <figure class="touch" data-figure="{name}"></figure>{scripts}"""
-CLICKS = {} # name of a figure -> texts of the buttons that lead to the state worth a picture
+CLICKS = {'ball': ['One step'] * 3, 'kernel': ['Whole map']} # name of a figure -> texts of the buttons that lead to the state worth a picture
 
 def still(page, folder, name):
     "Draw one figure in light colours, without what only moves it"
