@@ -32,7 +32,7 @@ def still(page, folder, name):
     path = folder/f'{name}.html'
     path.write_text(PAGE.format(name=name, scripts=tags), encoding='utf-8')
     page.goto(path.as_uri())
-    for text in CLICKS.get(name, []): page.get_by_role('button', name=text, exact=True).dispatch_event('click')
+    for text in CLICKS.get(name, []): page.get_by_text(text, exact=True).dispatch_event('click')
     shot = page.locator('figure').screenshot(animations='disabled')
     picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(64, dither=Image.Dither.NONE)
     picture.save(FOLDER/f'{name}.png', optimize=True)
