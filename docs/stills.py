@@ -23,7 +23,10 @@ body {{ width: 640px; margin: 0; font: 16px sans-serif; }}
 .touch-row:not(:has(svg)), .touch-body > :is(button, .touch-control), figcaption {{ display: none; }}
 </style>
 <figure class="touch" data-figure="{name}"></figure>{scripts}"""
-CLICKS = {'ball': ['One step'] * 3, 'kernel': ['Whole map']} # name of a figure -> texts of the buttons that lead to the state worth a picture
+STATES = { # name of a figure -> what leads to a state worth a picture: buttons to press, sliders to set
+    'ball': [('learning rate', .8), ('One step', None)],
+    'kernel': [('Whole map', None)]}
+SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }"
 
 def still(page, folder, name):
     "Draw one figure in light colours, without what only moves it"
@@ -32,9 +35,11 @@ def still(page, folder, name):
     path = folder/f'{name}.html'
     path.write_text(PAGE.format(name=name, scripts=tags), encoding='utf-8')
     page.goto(path.as_uri())
-    for text in CLICKS.get(name, []): page.get_by_text(text, exact=True).dispatch_event('click')
+    for text, value in STATES.get(name, []):
+        if value is None: page.get_by_text(text, exact=True).dispatch_event('click')
+        else: page.get_by_label(text).evaluate(SET, value)
     shot = page.locator('figure').screenshot(animations='disabled')
-    picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(64, dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(128, dither=Image.Dither.NONE)
     picture.save(FOLDER/f'{name}.png', optimize=True)
 
 def main():

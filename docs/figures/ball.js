@@ -61,7 +61,7 @@ const written = number => {
 
 mnistSteps.figure('ball', (body, tools) => {
   const {slider, choice, button, row, svg, draw, change, drag, animate, say, caption, show} = tools
-  const drawing = svg(360, 262, 'A ball on a loss curve')
+  const drawing = svg(360, 276, 'A ball on a loss curve')
   const clip = `touch-clip-${document.querySelectorAll('clipPath').length}`
   draw(draw(drawing, 'clipPath', {id: clip}), 'rect', {x: 4, y: 0, width: 352, height: BOTTOM + 8})
   const plot = draw(drawing, 'g', {'clip-path': `url(#${clip})`})
@@ -80,7 +80,9 @@ mnistSteps.figure('ball', (body, tools) => {
   const lands = draw(drawing, 'rect', {y: 232, height: 8, fill: 'var(--green)'})
   const diverges = draw(drawing, 'rect', {y: 232, height: 8, fill: 'var(--red)'})
   const marker = draw(drawing, 'path', {d: 'M0 232 l-5 -9 h10 z', fill: 'var(--ink)'})
-  const limit = draw(drawing, 'text', {y: 256})
+  draw(drawing, 'text', {x: LEFT, y: 254, 'font-size': 11}, 'rates that land')
+  const lost = draw(drawing, 'text', {x: RIGHT, y: 254, 'font-size': 11, 'text-anchor': 'end'}, 'that diverge')
+  const limit = draw(drawing, 'text', {x: 180, y: 271, 'text-anchor': 'middle'})
   say('')
 
   function legend(x, text, stroke, dashes) {
@@ -172,10 +174,10 @@ mnistSteps.figure('ball', (body, tools) => {
     const place = r => LEFT + Math.min(r / MOST_RATE, 1) * (RIGHT - LEFT)
     change(lands, {x: LEFT, width: place(threshold) - LEFT})
     change(diverges, {x: place(threshold), width: RIGHT - place(threshold)})
+    change(lost, {visibility: threshold < MOST_RATE ? null : 'hidden'})
     change(marker, {transform: `translate(${place(rate.value)} 0)`})
     const factor = momentum.value ? `2 x ${(1 + momentum.value).toFixed(2)}` : '2'
-    const words = `limit: ${factor} / curvature ${written(curvature)} = ${written(threshold)}`
-    change(limit, {x: Math.max(120, Math.min(242, place(threshold))), 'text-anchor': 'middle'}, words)
+    change(limit, {}, `limit at the bottom: ${factor} / curvature ${written(curvature)} = ${written(threshold)}`)
   }
 
   function update() {

@@ -43,7 +43,7 @@ function written(number) {
 // Red for above zero, blue for below, full per cent of it for a number of the size of limit
 function shade(number, limit, full) {
   const share = Math.round(full * Math.min(1, Math.abs(number) / limit))
-  return `color-mix(in srgb, var(--${number < 0 ? 'blue' : 'red'}) ${share}%, var(--paper))`
+  return `color-mix(in srgb, var(--${number < 0 ? 'minus' : 'plus'}) ${share}%, var(--paper))`
 }
 
 mnistSteps.figure('kernel', (body, tools) => {
@@ -80,7 +80,7 @@ mnistSteps.figure('kernel', (body, tools) => {
     const size = WIDE / side
     return Array.from({length: side * side}, (_, place) => draw(parent, 'rect', {
       x: 2 + place % side * size, y: TOP + Math.floor(place / side) * size, width: size, height: size,
-      'pointer-events': 'none'
+      'pointer-events': 'none', 'shape-rendering': 'crispEdges'
     }))
   }
 
