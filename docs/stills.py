@@ -37,7 +37,7 @@ def still(page, folder, name):
     page.goto(path.as_uri())
     for text, value in STATES.get(name, []):
         if value is None: page.get_by_text(text, exact=True).dispatch_event('click')
-        else: page.get_by_label(text).evaluate(SET, value)
+        else: page.get_by_label(text, exact=True).evaluate(SET, value)
     shot = page.locator('figure').screenshot(animations='disabled')
     picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(128, dither=Image.Dither.NONE)
     picture.save(FOLDER/f'{name}.png', optimize=True)

@@ -197,8 +197,10 @@ mnistSteps.figure('kernel', (body, tools) => {
       take(pad)
     })
     function take(changed) {
-      digit = own.pressed && changed.strokes.length ? shrink(changed.picture()) : stored
+      const drawn = own.pressed && changed.strokes.length > 0
+      digit = drawn ? shrink(changed.picture()) : stored
       recompute()
+      if (drawn) fillAll() // the map grows with the drawing
     }
     play.parentElement.append(own.element)
     body.append(box)
