@@ -23,9 +23,12 @@ body {{ width: 640px; margin: 0; font: 16px sans-serif; }}
 .touch-row:not(:has(svg)), .touch-body > :is(button, .touch-control), figcaption {{ display: none; }}
 </style>
 <figure class="touch" data-figure="{name}"></figure>{scripts}"""
-# name of a figure -> texts of the buttons that lead to the state worth a picture, and what its state then says
-CLICKS = {'training': ['Start']}
-UNTIL = {'training': "phase == 'finished'"}
+STATES = { # name of a figure -> what leads to a state worth a picture: buttons to press, sliders to set
+    'ball': [('learning rate', .8), ('One step', None)],
+    'kernel': [('Whole map', None)],
+    'training': [('Start', None)]}
+UNTIL = {'training': "phase == 'finished'"} # name of a figure -> what its state says when it is worth a picture
+SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }"
 
 def still(page, folder, name):
     "Draw one figure in light colours, without what only moves it"
@@ -34,10 +37,12 @@ def still(page, folder, name):
     path = folder/f'{name}.html'
     path.write_text(PAGE.format(name=name, scripts=tags), encoding='utf-8')
     page.goto(path.as_uri())
-    for text in CLICKS.get(name, []): page.get_by_role('button', name=text, exact=True).dispatch_event('click')
+    for text, value in STATES.get(name, []):
+        if value is None: page.get_by_text(text, exact=True).dispatch_event('click')
+        else: page.get_by_label(text, exact=True).evaluate(SET, value)
     if name in UNTIL: page.wait_for_function(f"document.querySelector('figure').state.{UNTIL[name]}", timeout=120_000)
     shot = page.locator('figure').screenshot(animations='disabled')
-    picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(64, dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(128, dither=Image.Dither.NONE)
     picture.save(FOLDER/f'{name}.png', optimize=True)
 
 def main():

@@ -11,12 +11,23 @@ from pathlib import Path
 
 from execnb.nbio import mk_cell
 
+from mnist_steps.data import load_mnist
+from mnist_steps.rungs import load_pretrained
 from small_mnist import packed_digits
 
 FOLDER = Path(__file__).parent/'figures'
+PAD = Path(__file__).parent/'play'/'pad.js' # for figures that let you draw
 PICTURE = re.compile(r'^(!\[[^\]]*\]\((?:\.\./)*images/figures/([\w-]+)\.(?:svg|png)\))$', re.M)
 FIGURE = r'<figure class="touch" data-figure="\2">' '\n\n' r'\1' '\n\n</figure>'
-DATA = {'training': packed_digits} # name of a figure -> function that returns what JSON can hold
+LEARNED = 1, 6, 9, 13 # kernels that react to different strokes
+
+def kernel_data():
+    "The first test digit as on the page, 784 integers from 0 to 255, and kernels of rung 4's first layer, 5 x 5 each"
+    weights = load_pretrained('cnn').module_.blocks[0][0].weight.detach().numpy()[:, 0]
+    learned = {f'learned: no. {k + 1}': weights[k].astype(float).round(3).tolist() for k in LEARNED}
+    return {'digit': load_mnist()[1].images[0].ravel().tolist(), 'learned': learned}
+
+DATA = {'kernel': kernel_data, 'training': packed_digits} # name of a figure -> function that returns what JSON can hold
 
 def living(markdown):
     "Markdown with its pictures of figures as figures"
@@ -36,7 +47,7 @@ def loaders(cells, folder):
 def bundle():
     "All scripts of figures as one, the frame first; between them the semicolon that a bracket on the next line wants"
     paths = sorted(FOLDER.glob('*.js'), key=lambda path: (path.name != 'figure.js', path.name))
-    return ';\n'.join(path.read_text(encoding='utf-8') for path in paths)
+    return ';\n'.join(path.read_text(encoding='utf-8') for path in [*paths[:1], PAD, *paths[1:]] if path.exists())
 
 def data_script(name):
     "The script that brings a figure what it needs to know"

@@ -5,7 +5,8 @@
 // mnistSteps.figure(NAME, build) calls build(body, tools) for every such figure. `body` is an empty <div>; tools are
 //
 //   slider(label, {min, max, step, value, text}, onchange)   a range input with its label, and what text(value) says of
-//                          it: {element, input, value}; setting .value moves it without a call of onchange
+//                          it: {element, input, value}; setting .value moves it without a call of onchange. A label
+//                          stays on one line: keep it short
 //   choice(label, {value: text, ...}, onchange)   a menu of texts: {element, input, value}, likewise; values are texts
 //   button(text, onclick)  a button: the element
 //   toggle(text, pressed, onclick)   a button that stays down: {element, pressed}; calls onclick(pressed)

@@ -4,7 +4,7 @@
 const CLASSES = ['3', '5', '8']
 const START = [1, 2, 0.5]
 const MOST = 6 // the sliders go from -MOST to MOST
-const LEFT = {exponentials: 52, probabilities: 222}, WIDE = 80, ROW = 34, TOP = 40
+const LEFT = {exponentials: 92, probabilities: 238}, WIDE = 76, ROW = 34, TOP = 40
 const MINUS = '\u2212'
 
 // The largest logit is subtracted first, as in `log_softmax`: whoever is very sure must not overflow
@@ -25,6 +25,7 @@ function scaleEnd(number) {
 
 mnistSteps.figure('softmax', (body, {slider, choice, button, row, svg, draw, change, say, caption, show}) => {
   const drawing = svg(360, TOP + 3 * ROW + 4, 'Exponentials and probabilities of three classes, as bars')
+  const header = draw(drawing, 'text', {x: 66, y: 14, 'text-anchor': 'end'}, 'logit')
   draw(drawing, 'text', {x: LEFT.exponentials, y: 14}, 'exponentials')
   draw(drawing, 'text', {x: LEFT.probabilities, y: 14}, 'probabilities')
   const end = draw(drawing, 'text', {x: LEFT.exponentials + WIDE, y: 31, 'text-anchor': 'end', 'font-size': 10})
@@ -33,7 +34,8 @@ mnistSteps.figure('softmax', (body, {slider, choice, button, row, svg, draw, cha
   const bars = CLASSES.map((name, j) => barsOf(name, TOP + j * ROW))
 
   function barsOf(name, y) {
-    const made = {name: draw(drawing, 'text', {x: 0, y: y + 17}, `a ${name}`)}
+    draw(drawing, 'text', {x: 4, y: y + 17, 'font-weight': 'bold'}, name)
+    const made = {logit: draw(drawing, 'text', {x: 66, y: y + 17, 'text-anchor': 'end'})}
     for (const [kind, left] of Object.entries(LEFT)) {
       draw(drawing, 'rect', {x: left, y, width: WIDE, height: 24, fill: 'var(--raised)', stroke: 'var(--line)'})
       made[kind] = {
@@ -44,6 +46,8 @@ mnistSteps.figure('softmax', (body, {slider, choice, button, row, svg, draw, cha
     return made
   }
 
+  say('') // here
+
   function fill({bar, text}, share, words, color) {
     change(bar, {width: WIDE * share, fill: color})
     change(text, {}, words)
@@ -53,14 +57,14 @@ mnistSteps.figure('softmax', (body, {slider, choice, button, row, svg, draw, cha
     `logit of ${name}`, {min: -MOST, max: MOST, step: 0.1, value: START[j], text: signed}, update))
   row(...sliders.map(one => one.element))
   const warmth = {min: 0.2, max: 5, step: 0.1, value: 1, text: signed}
-  const temperature = slider('divide by a temperature of', warmth, update)
+  const temperature = slider('temperature', warmth, update)
   const names = Object.fromEntries(CLASSES.map((name, j) => [j, `a ${name}`]))
-  const target = choice('in truth it is', names, update)
+  const target = choice('the truth:', names, update)
   target.value = 1
   row(temperature.element, target.element)
   const less = button(`${MINUS}1 to all`, () => set(logits().map(z => z - 1)))
   const more = button('+1 to all', () => set(logits().map(z => z + 1)))
-  row(less, more, button('as at the start', () => {
+  row(less, more, button('Start again', () => {
     temperature.value = 1
     target.value = 1
     set(START)
@@ -79,8 +83,10 @@ mnistSteps.figure('softmax', (body, {slider, choice, button, row, svg, draw, cha
     const exponentials = scaled.map(Math.exp), logP = logSoftmax(scaled), probabilities = logP.map(Math.exp)
     const sum = exponentials.reduce((a, b) => a + b), top = scaleEnd(Math.max(...exponentials)), loss = -logP[truth]
     change(end, {}, written(top))
+    change(header, {}, t === 1 ? 'logit' : `logit / ${signed(t)}`)
     bars.forEach((made, j) => {
       const color = j === truth ? 'var(--orange)' : 'var(--blue)'
+      change(made.logit, {}, scaled[j].toFixed(2).replace('-', MINUS))
       fill(made.exponentials, exponentials[j] / top, written(exponentials[j]), color)
       fill(made.probabilities, probabilities[j], probabilities[j].toFixed(3), color)
     })

@@ -14,7 +14,6 @@ const UNITS = 64, SIDE = 28
 const PACE = 36 // steps a second, so that one can watch: a whole training takes a quarter of a minute
 const RATES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 const STRONG = 0.2 // a weight of this size has its full colour
-const REDS = ['#b2182b', '#ff7468'], BLUES = ['#2166ac', '#5aa9e6'] // on light and on dark paper
 const WIDTH = 340, HEIGHT = 140, LEFT = 48, RIGHT = 332, TOP = 24, BOTTOM = 118 // of a diagram
 
 // The program of the worker. It uses nothing that is defined outside
@@ -306,8 +305,7 @@ function build(body, tools) {
   function paint() {
     if (!params) return
     const context = pictures.getContext('2d'), image = context.createImageData(pictures.width, pictures.height)
-    const plain = channels(context, tools.color('raised'))
-    const [red, blue] = [REDS, BLUES].map(([light, dark]) => channels(context, plain[1] > 127 ? light : dark))
+    const [plain, red, blue] = ['raised', 'plus', 'minus'].map(name => channels(context, tools.color(name)))
     params.w1.forEach((weight, i) => {
       const unit = i % UNITS, pixel = Math.floor(i / UNITS), value = whole.pressed ? weight : weight - first[i]
       const x = unit % 8 * (SIDE + 1) + pixel % SIDE, y = Math.floor(unit / 8) * (SIDE + 1) + Math.floor(pixel / SIDE)
