@@ -92,7 +92,7 @@ def test_still_picture(show, name):
     page.emulate_media(media='print')
     assert page.locator('img').is_visible()
     assert not page.locator('.touch-body').is_visible()
-    assert sum(path.stat().st_size for path in STILLS.glob(f'{name}.*')) <= 40_000
+    assert sum(path.stat().st_size for path in STILLS.glob(f'{name}.*')) <= 60_000
 
 
 @pytest.mark.parametrize('logits', [(1, 2, .5), (-6, 6, 6), (0, 0, 0), (5.9, -3.2, 1.1)])
@@ -419,6 +419,6 @@ def test_every_figure_stands_on_a_page():
 
 def test_sizes():
     paths = [path for path in (ROOT/'docs'/'figures').iterdir() if path.suffix in ('.js', '.css')]
-    assert sum(path.stat().st_size for path in paths if path.suffix == '.js') <= 60_000
+    assert sum(path.stat().st_size for path in paths if path.suffix == '.js') <= 65_000
     lines = itertools.chain.from_iterable(path.read_text(encoding='utf-8').splitlines() for path in paths)
     assert [line for line in lines if len(line) > 120] == []

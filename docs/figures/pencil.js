@@ -14,6 +14,8 @@ const TARGET = [1, 0] // the first class is the true one
 const START = {w1: [[1, -1], [0.5, 1]], b1: [-1, 1], w2: [[1, 2], [0.5, -0.5]], b2: [-1, 0]}
 const LIMIT = 3 // a dragged weight stays between -3 and 3
 const SMALL = '₁₂'
+const CHOSEN = {stroke: 'var(--accent)', 'stroke-width': 2.5}, OTHER = {stroke: 'var(--line)', 'stroke-width': 1}
+const SILENT = {'stroke-dasharray': '4 4', fill: 'var(--paper)'}, AWAKE = {'stroke-dasharray': null, fill: 'var(--raised)'}
 const COLUMNS = [34, 156, 278], ROWS = [92, 272], RADIUS = 31, BOX = [58, 54]
 
 function dot(a, b) { return a.reduce((sum, value, i) => sum + value * b[i], 0) }
@@ -90,7 +92,8 @@ function build(body, tools) {
   const labels = PATHS.map(drawLabel)
   const chances = ROWS.map(y => draw(svg, 'text', {x: 316, y: y - 2, 'font-size': 14}))
   const targets = ROWS.map(y => draw(svg, 'text', {x: 316, y: y + 16, 'font-size': 12}))
-  const loss = [170, 190].map((y, bold) => draw(svg, 'text', {x: 316, y, 'font-size': 15, 'font-weight': 400 + 300 * bold}))
+  draw(svg, 'text', {x: 316, y: 170, 'font-size': 15}, 'loss')
+  const loss = draw(svg, 'text', {x: 316, y: 190, 'font-size': 15, 'font-weight': 700})
 
   function drawEdge([name, i, j]) {
     const column = name.endsWith('1') ? 0 : 1
@@ -102,7 +105,7 @@ function build(body, tools) {
 
   function drawUnit(column, row) {
     const [x, y] = [COLUMNS[column], ROWS[row]]
-    const circle = draw(svg, 'circle', {cx: x, cy: y, r: RADIUS, fill: 'var(--raised)', stroke: 'var(--edge)', 'stroke-width': 1.5})
+    const circle = draw(svg, 'circle', {cx: x, cy: y, r: RADIUS, fill: 'var(--raised)', stroke: 'var(--edge)'})
     const middle = {x, 'text-anchor': 'middle'}
     draw(svg, 'text', {...middle, y: y - 14, 'font-size': 12}, 'xhz'[column] + SMALL[row])
     const value = draw(svg, 'text', {...middle, y: y + (column ? 2 : 6), 'font-size': 15, 'font-weight': 700})
@@ -116,8 +119,9 @@ function build(body, tools) {
     const group = draw(svg, 'g', {'aria-valuemin': -LIMIT, 'aria-valuemax': LIMIT})
     draw(group, 'rect', {x: x - width / 2, y: y - height / 2, width, height, fill: 'transparent'}) // for the finger
     const box = draw(group, 'rect', {x: x - 28, y: y - 19, width: 56, height: 38, rx: 7, fill: 'var(--paper)'})
-    const value = draw(group, 'text', {x, y: y - 2, 'font-size': 15, 'text-anchor': 'middle'})
-    const slope = draw(group, 'text', {x, y: y + 14, 'font-size': 12, 'text-anchor': 'middle', style: 'fill: var(--accent)'})
+    const middle = {x, 'text-anchor': 'middle'}
+    const value = draw(group, 'text', {...middle, y: y - 2, 'font-size': 15})
+    const slope = draw(group, 'text', {...middle, y: y + 14, 'font-size': 12, style: 'fill: var(--accent)'})
     group.addEventListener('focus', () => choose(path))
     tools.drag(group, {
       role: 'slider',
@@ -146,10 +150,14 @@ function build(body, tools) {
       short(values.loss, 3))
   }
 
+  // A sentence, and one for each hidden unit that is silent
   function tell(text) {
-    const silent = [0, 1].filter(i => values.z1[i] <= 0)
-    const why = silent.map(i => ` h${SMALL[i]} is silent: its sum is ${short(values.z1[i])}, so ReLU gives 0, and no derivative comes through.`)
-    tools.say(text[0].toUpperCase() + text.slice(1) + '.' + why.join(''))
+    const sentences = [text[0].toUpperCase() + text.slice(1) + '.']
+    values.z1.forEach((z, i) => {
+      if (z > 0) return
+      sentences.push(`h${SMALL[i]} is silent: its sum is ${short(z)}, ReLU gives 0, and no derivative comes through.`)
+    })
+    tools.say(sentences.join(' '))
   }
 
   function slopes(value) { return slopesShown.pressed ? `d\u2009${short(value)}` : '' }
@@ -162,7 +170,7 @@ function build(body, tools) {
       change(edges[n], {'stroke-width': 1 + 1.5 * Math.abs(value)})
       change(labels[n].value, {}, short(value))
       change(labels[n].slope, {}, slopes(slope))
-      change(labels[n].box, {stroke: path === chosen ? 'var(--accent)' : 'var(--line)', 'stroke-width': path === chosen ? 2.5 : 1})
+      change(labels[n].box, path === chosen ? CHOSEN : OTHER)
       change(labels[n].group, {
         'aria-valuenow': short(value).replace('−', '-'),
         'aria-valuetext': `${short(value)}, derivative ${short(slope)}`})
@@ -170,7 +178,7 @@ function build(body, tools) {
     const columns = [X, values.hidden, values.logits], derivatives = [[], grads.b1, grads.b2]
     columns.forEach((column, c) => column.forEach((value, row) => {
       const silent = c === 1 && value === 0
-      change(units[c][row].circle, {'stroke-dasharray': silent ? '4 4' : null, fill: silent ? 'var(--paper)' : 'var(--raised)'})
+      change(units[c][row].circle, silent ? SILENT : AWAKE)
       change(units[c][row].value, {}, short(value))
       change(units[c][row].slope, {}, c ? slopes(derivatives[c][row]) : '')
     }))
@@ -178,8 +186,7 @@ function build(body, tools) {
       change(chances[i], {}, `p${SMALL[i]} = ${short(p, 3)}`)
       change(targets[i], {}, `target ${TARGET[i]}`)
     })
-    change(loss[0], {}, 'loss')
-    change(loss[1], {}, short(values.loss, 3))
+    change(loss, {}, short(values.loss, 3))
     tools.show({...values, params, grads, x: X, target: TARGET, chosen, nudged: null})
   }
 
@@ -187,7 +194,8 @@ function build(body, tools) {
     const before = values.loss
     for (const path of PATHS) write(params, path, read(params, path) - rate.value * read(grads, path))
     show()
-    tell(`each weight has moved by ${short(rate.value)} times its derivative, against it: the loss is ${short(values.loss, 3)}, it was ${short(before, 3)}`)
+    tell(`each weight has moved against its derivative, by ${short(rate.value)} times as much: the loss was ` +
+      `${short(before, 3)} and is ${short(values.loss, 3)}`)
   }
 
   // The definition of a derivative: move one weight a little, and see by how much the loss changes
@@ -216,7 +224,7 @@ function build(body, tools) {
   show()
   tell('drag a weight up or down, or choose one and press the arrow keys')
   tools.caption('Bold: what a unit gives. After d: the derivative of the loss with respect to the number above it, in ' +
-    'a hidden unit with respect to its sum. Single numbers above and below the units are biases. Can you silence h₁?')
+    'a hidden unit with respect to its sum. The numbers above and below the units are biases. Can you silence h₁?')
 }
 
 window.mnistSteps.figure('pencil', build)

@@ -4,9 +4,10 @@
 // weight decay, dropout. A matrix (n, k) is a Float32Array of n * k numbers, row by row.
 //
 // figure.state: {phase: 'loading', 'ready', 'running', 'paused' or 'finished'; step; steps of a whole training; rate,
-// the learning rate of the last step; losses, one a step; heldOut, [step, accuracy] pairs; silent, the hidden units that
-// are 0 on every held-out digit; diverged; batch, the numbers of the digits of the last step; params: {w1, b1, w2, b2}}
-/* oxlint-disable unicorn/consistent-function-scoping -- the program of the worker is one function, handed over as text */
+// the learning rate of the last step; losses, one a step; heldOut, pairs of a step and the accuracy after it; silent,
+// the hidden units that are 0 on every held-out digit; diverged; batch, the numbers of the digits of the last step;
+// params: {w1, b1, w2, b2}}
+/* oxlint-disable unicorn/consistent-function-scoping -- the worker's program is one function, handed over as text */
 /* oxlint-disable unicorn/require-post-message-target-origin -- a worker has no origin to name */
 (() => {
 'use strict'
@@ -149,7 +150,7 @@ function learner(report) {
       loss -= logP[i * nClasses + labels[digit]] / n
     })
     const grads = backward(x, hidden, dlogits), rate = learningRate * (1 - done / nSteps) // falls linearly to 0
-    for (const [name, values] of Object.entries(params)) grads[name].forEach((slope, i) => { values[i] -= rate * slope })
+    for (const [name, p] of Object.entries(params)) grads[name].forEach((slope, i) => { p[i] -= rate * slope })
     done += 1
     return {batch, loss, rate}
   }
@@ -191,7 +192,8 @@ function learner(report) {
 }
 
 function build(body, tools) {
-  let phase = 'loading', step = 0, steps = 1, rate = 0, losses = [], heldOut = [], silent = [], batch = [], params = null
+  let phase = 'loading', losses = [], heldOut = []
+  let step = 0, steps = 1, rate = 0, silent = [], batch = [], params = null // what the worker reported last
   let first = null // w1 before the first step
   let before = {losses, heldOut} // the training before, for comparison
   let waiting = 1, due = 0 // questions to the worker without an answer; steps that time has brought
@@ -213,7 +215,7 @@ function build(body, tools) {
   tools.row(start, one, tools.button('Reset', reset), speed.element)
 
   const layout = body.appendChild(document.createElement('div'))
-  layout.style.cssText = 'display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: .8rem'
+  layout.style.cssText = 'display: grid; gap: .8rem; grid-template: auto / repeat(auto-fit, minmax(min(100%, 17rem), 1fr))'
   const pictures = document.createElement('canvas')
   pictures.width = pictures.height = 8 * (SIDE + 1) - 1
   pictures.style.cssText = 'width: 100%; image-rendering: pixelated; touch-action: auto'
@@ -298,10 +300,11 @@ function build(body, tools) {
       return `The learning rate is too high: the loss has jumped to ${highest.toFixed(highest < 10 ? 1 : 0)}, and ` +
         `${silent.length} of 64 units are silent on every held-out digit. After step ${step}, ${right}.`
     }
-    return `${phase === 'finished' ? 'Trained' : `Step ${step} of ${steps}`}: a loss of ${losses.at(-1).toFixed(2)}, and ${right}.`
+    const when = phase === 'finished' ? 'Trained' : `Step ${step} of ${steps}`
+    return `${when}: a loss of ${losses.at(-1).toFixed(2)}, and ${right}.`
   }
 
-  // 64 pictures of weights, or of what the steps have added to them: red above 0, blue below; pale where a unit is silent
+  // 64 pictures of weights, or of what the steps have added to them: red above 0, blue below, pale in a silent unit
   function paint() {
     if (!params) return
     const context = pictures.getContext('2d'), image = context.createImageData(pictures.width, pictures.height)
@@ -319,10 +322,10 @@ function build(body, tools) {
 
   worker.postMessage({data: tools.data})
   show()
-  tools.caption('Each small picture is a hidden unit: what the steps have added to its weights since the random start, ' +
-    'red where a pixel excites it, blue where it silences it; Whole weights shows start and ' +
-    'steps together. A pale line is the training before. Try a learning rate ' +
-    'ten times as low, and one ten times as high. The digits are the first 2,000 of MNIST by LeCun, Cortes and Burges.')
+  tools.caption('Each small picture is a hidden unit: what the steps have added to its weights since the random ' +
+    'start, red where a pixel excites it, blue where it silences it; Whole weights shows start and steps together. ' +
+    'A pale line is the training before. Try a learning rate ten times as low, and one ten times as high. The digits ' +
+    'are the first 2,000 of MNIST by LeCun, Cortes and Burges.')
 }
 
 function numbered(values) { return values.map((loss, i) => [i + 1, loss]) }
