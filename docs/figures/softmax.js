@@ -15,7 +15,9 @@ function logSoftmax(logits) {
 }
 
 function written(number, digits = 3) {
-  if (number >= 1e5) return number.toExponential(digits - 1).replace('e+', 'e')
+  if (number >= 1e5 || (number > 0 && number < 1e-4)) {
+    return number.toExponential(digits - 1).replace('e+', 'e').replace('-', MINUS)
+  }
   return number.toLocaleString('en', {maximumSignificantDigits: digits}).replace('-', MINUS)
 }
 const signed = number => number.toFixed(1).replace('-', MINUS)
