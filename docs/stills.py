@@ -29,7 +29,6 @@ STATES = { # name of a figure -> what leads to a state worth a picture: buttons 
     'pencil': [('Nudge', None)],
     'training': [('Start', None)]}
 UNTIL = {'training': "phase == 'finished'"} # name of a figure -> what its state says when it is worth a picture
-COLORS = {'pencil': 12, 'training': 24} # of figures that look the same with fewer than 128
 SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }"
 
 def still(page, folder, name):
@@ -44,7 +43,8 @@ def still(page, folder, name):
         else: page.get_by_label(text, exact=True).evaluate(SET, value)
     if name in UNTIL: page.wait_for_function(f"document.querySelector('figure').state.{UNTIL[name]}", timeout=120_000)
     shot = page.locator('figure').screenshot(animations='disabled')
-    picture = Image.open(io.BytesIO(shot)).convert('RGB').quantize(COLORS.get(name, 128), dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(shot)).convert('RGB')
+    picture = picture.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     picture.save(FOLDER/f'{name}.png', optimize=True)
 
 def main():

@@ -15,7 +15,8 @@ const START = {w1: [[1, -1], [0.5, 1]], b1: [-1, 1], w2: [[1, 2], [0.5, -0.5]], 
 const LIMIT = 3 // a dragged weight stays between -3 and 3
 const SMALL = '₁₂'
 const CHOSEN = {stroke: 'var(--accent)', 'stroke-width': 2.5}, OTHER = {stroke: 'var(--line)', 'stroke-width': 1}
-const SILENT = {'stroke-dasharray': '4 4', fill: 'var(--paper)'}, AWAKE = {'stroke-dasharray': null, fill: 'var(--raised)'}
+const SILENT = {'stroke-dasharray': '4 4', fill: 'var(--paper)'}
+const AWAKE = {'stroke-dasharray': null, fill: 'var(--raised)'}
 const COLUMNS = [34, 156, 278], ROWS = [92, 272], RADIUS = 31, BOX = [58, 54]
 
 function dot(a, b) { return a.reduce((sum, value, i) => sum + value * b[i], 0) }
@@ -223,8 +224,8 @@ function build(body, tools) {
   tools.row(tools.button('Nudge', nudge), by.element, slopesShown.element, tools.button('Reset', reset))
   show()
   tell('drag a weight up or down, or choose one and press the arrow keys')
-  tools.caption('Bold: what a unit gives. After d: the derivative of the loss with respect to the number above it, in ' +
-    'a hidden unit with respect to its sum. The numbers above and below the units are biases. Can you silence h₁?')
+  tools.caption('Bold: what a unit gives. After d: the derivative of the loss with respect to the number above it, ' +
+    'in a hidden unit with respect to its sum. The numbers above and below the units are biases. Can you silence h₁?')
 }
 
 window.mnistSteps.figure('pencil', build)

@@ -215,7 +215,7 @@ function build(body, tools) {
   tools.row(start, one, tools.button('Reset', reset), speed.element)
 
   const layout = body.appendChild(document.createElement('div'))
-  layout.style.cssText = 'display: grid; gap: .8rem; grid-template: auto / repeat(auto-fit, minmax(min(100%, 17rem), 1fr))'
+  layout.style = 'display: grid; gap: 1em; grid-template: auto / repeat(auto-fit, minmax(min(17rem, 100%), 1fr))'
   const pictures = document.createElement('canvas')
   pictures.width = pictures.height = 8 * (SIDE + 1) - 1
   pictures.style.cssText = 'width: 100%; image-rendering: pixelated; touch-action: auto'
