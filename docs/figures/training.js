@@ -4,9 +4,9 @@
 // weight decay, dropout. A matrix (n, k) is a Float32Array of n * k numbers, row by row.
 //
 // figure.state: {phase: 'loading', 'ready', 'running', 'paused' or 'finished'; step; steps of a whole training; rate,
-// the learning rate of the last step; losses, one a step; heldOut, accuracies on the held-out digits, before the first step and after each; silent,
-// the hidden units that are 0 on every held-out digit; diverged; batch, the numbers of the digits of the last step;
-// params: {w1, b1, w2, b2}}
+// the learning rate of the last step; losses, one a step; heldOut, the accuracy on the held-out digits before the first
+// step and after each; silent, the hidden units that are 0 on every held-out digit; diverged; batch, the numbers of the
+// digits of the last step; params: {w1, b1, w2, b2}}
 /* oxlint-disable unicorn/consistent-function-scoping -- the worker's program is one function, handed over as text */
 /* oxlint-disable unicorn/require-post-message-target-origin -- a worker has no origin to name */
 (() => {
@@ -331,7 +331,7 @@ function build(body, tools) {
   tools.caption('Each small picture is a hidden unit: what the steps have added to its weights since the random ' +
     'start, red where a pixel excites it, blue where it silences it; Whole weights shows start and steps together. ' +
     'A pale line is the training before. Try a learning rate ten times as low, and one ten times as high. The digits ' +
-    'are the first 2,000 of MNIST by LeCun, Cortes and Burges.')
+    'are the first 2,000 of MNIST by LeCun, Cortes and Burges (CC BY-SA 3.0), with eight levels of grey.')
 }
 
 // Values with the numbers of their steps
