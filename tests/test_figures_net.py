@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+import test_figures
 from mnist_steps.data import load_mnist, one_hot
 from mnist_steps.logistic import LogisticRegression
 from mnist_steps.numpy_net import backward, cross_entropy, forward, softmax
-import test_figures
 from test_figures import FRAMES, press, state, touch
 
 folder, show = test_figures.folder, test_figures.show # fixtures
