@@ -352,8 +352,7 @@ def test_by_keyboard(show, name):
         page.keyboard.press('Tab')
         outline = page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
         assert outline != 'none'
-        seen.add(page.evaluate("""k => document.activeElement.dataset.seen = document.activeElement.dataset.seen || k""",
-                               str(k)))
+        seen.add(page.evaluate('k => document.activeElement.dataset.seen ||= k', str(k)))
     assert len(seen) == there
     for one in page.locator('input[type=range]').all():
         before = float(one.input_value())
