@@ -299,7 +299,7 @@ def test_kernel_by_keys_and_pointer(show):
     page.keyboard.press('Shift+ArrowLeft')
     assert state(page)['column'] == found['column'] - 10
     box = window.bounding_box()
-    for share, place in [(0, 0), (.5, 13), (1, 25)]: # of the window of 3 x 3 on 28 pixels
+    for share, place in [(0, 0), (.52, 13), (1, 25)]: # of the window of 3 x 3 on 28 pixels
         x, y = (box[start] + min(max(share * box[size], 1), box[size] - 1)
                 for start, size in [('x', 'width'), ('y', 'height')])
         page.mouse.move(x, y)
