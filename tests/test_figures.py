@@ -413,6 +413,11 @@ def test_pictures_in_notebooks_become_figures():
     with pytest.raises(ValueError, match='nothing'): touch.loaders([unknown], '.')
 
 
+def test_size_of_what_a_page_loads():
+    "All figures together, without the pad, which is not only theirs"
+    assert len(touch.bundle().encode()) - touch.PAD.stat().st_size <= 60_000
+
+
 def test_every_figure_stands_on_a_page():
     texts = [path.read_text(encoding='utf-8') for path in (ROOT/'nbs').rglob('*.ipynb')]
     assert [name for name in NAMES if not any(f'images/figures/{name}.' in text for text in texts)] == []
