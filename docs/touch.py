@@ -45,9 +45,11 @@ def loaders(cells, folder):
     return [mk_cell('\n'.join([f'<link rel="stylesheet" href="{static}/figures.css">', *tags]), 'markdown')]
 
 def bundle():
-    "All scripts of figures as one, the frame first; between them the semicolon that a bracket on the next line wants"
+    "All scripts of figures as one, the frame first, without the lines that are comments: a seventh of them"
     paths = sorted(FOLDER.glob('*.js'), key=lambda path: (path.name != 'figure.js', path.name))
-    return ';\n'.join(path.read_text(encoding='utf-8') for path in [*paths[:1], PAD, *paths[1:]] if path.exists())
+    scripts = [path.read_text(encoding='utf-8') for path in [*paths[:1], PAD, *paths[1:]] if path.exists()]
+    code = ';\n'.join(scripts) # a script may begin with a bracket, and the one before ends without a semicolon
+    return '// Commented in the folders docs/figures and docs/play\n' + re.sub(r'^ *//.*\n', '', code, flags=re.M)
 
 def data_script(name):
     "The script that brings a figure what it needs to know"
