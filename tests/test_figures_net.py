@@ -46,8 +46,8 @@ def said(page): return page.locator('.touch-say').inner_text()
 
 def test_pencil_begins_with_short_numbers(show):
     found = check(show('pencil'))
-    assert found['hidden'] == [1, 2] and found['logits'] == [1, 1] and found['p'] == [.5, .5]
-    for grad in found['grads'].values(): assert set(np.abs(grad).ravel()) <= {.5, 1}
+    assert found['hidden'] == [1, 2] and found['logits'] == [1, 1] and found['p'] == pytest.approx([.5, .5])
+    for grad in found['grads'].values(): assert set(np.abs(grad).ravel().round(12)) <= {.5, 1}
 
 
 @pytest.mark.parametrize('name, keys, path, value', [
