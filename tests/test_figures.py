@@ -52,7 +52,7 @@ def show(browser, folder):
         page = context.new_page()
         page.on('console', lambda message: said.append(message.text))
         page.on('pageerror', lambda error: said.append(str(error)))
-        page.on('request', lambda request: request.url.startswith('file:') or said.append(request.url))
+        page.on('request', lambda request: request.url.startswith(('file:', 'blob:')) or said.append(request.url))
         page.goto((folder/f'{name}.html').as_uri())
         if options.get('java_script_enabled', True): page.locator(f'{FIGURE}[data-built]').wait_for()
         return page
