@@ -180,7 +180,7 @@ function learner(report) {
 
   function train(count, learningRate) {
     const losses = [], accuracies = []
-    let last = {}, seen = {}
+    let last = {}, seen = examine()
     while (losses.length < count && done < nSteps) {
       last = step(learningRate)
       seen = examine()
