@@ -180,7 +180,7 @@ function build(body, tools) {
     columns.forEach((column, c) => column.forEach((value, row) => {
       const silent = c === 1 && value === 0
       change(units[c][row].circle, silent ? SILENT : AWAKE)
-      change(units[c][row].value, {}, short(value))
+      change(units[c][row].value, {}, short(value, 2))
       change(units[c][row].slope, {}, c ? slopes(derivatives[c][row]) : '')
     }))
     values.p.forEach((p, i) => {
@@ -217,6 +217,7 @@ function build(body, tools) {
   }
 
   const rate = tools.slider('learning rate', {min: 0.05, max: 1, step: 0.05, value: 0.1, text: short}, () => {})
+  rate.element.style.minWidth = '17rem' // a line of its own on a phone
   const by = tools.choice('by', {0.1: '0.1', 0.01: '0.01', 0.001: '0.001'}, () => {})
   by.value = '0.01'
   const slopesShown = tools.toggle('Derivatives', true, show)

@@ -299,7 +299,7 @@ function build(body, tools) {
   }
 
   function sentence(diverged) {
-    const right = `${(100 * heldOut.at(-1)).toFixed(1)} % of the 300 held-out digits are right`
+    const right = `${(100 * heldOut.at(-1)).toFixed(1)}\u00a0% of the 300 held-out digits are right`
     if (step === 0) return `The weights are random: ${right}.`
     if (diverged) {
       const highest = Math.max(...losses.filter(Number.isFinite))
