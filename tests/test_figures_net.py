@@ -300,3 +300,14 @@ def test_training_pictures(show):
     learned = colourful(page)
     press(page, 'Whole weights')
     assert 4 * plain < 2 * learned < colourful(page)
+
+
+@pytest.mark.parametrize('name', ['pencil', 'training'])
+def test_nothing_sticks_out_on_a_phone(show, name):
+    page = show(name)
+    for width in range(340, 420, 10):
+        page.set_viewport_size({'width': width, 'height': 844})
+        figure = page.locator('figure').bounding_box()
+        for element in page.locator('figure :is(button, select, input, output, svg, canvas)').all():
+            box = element.bounding_box()
+            assert figure['x'] <= box['x'] and box['x'] + box['width'] <= figure['x'] + figure['width']
