@@ -46,13 +46,13 @@
     return {data: totals.map((total, i) => total/counts[i >> 2]), width: columns, height: rows}
   }
 
-  function grey(data) { // RGBA -> brightness in [0, 1]
+  // RGBA -> brightness in [0, 1]. NumPy leaves these sums to a library that takes green first and rounds once for a
+  // product and a sum; it matters where a colour, or the mean of a block, lies half-way between two levels.
+  function grey(data) {
     const out = new Float32Array(data.length/4)
     for (let i = 0, j = 0; i < out.length; i++, j += 4) {
-      const red = fround(fround(data[j]/255)*RED)
-      const green = fround(fround(data[j + 1]/255)*GREEN)
-      const blue = fround(fround(data[j + 2]/255)*BLUE)
-      out[i] = fround(red + green) + blue
+      const [red, green, blue] = [fround(data[j]/255), fround(data[j + 1]/255), fround(data[j + 2]/255)]
+      out[i] = fround(fround(green*GREEN) + red*RED) + blue*BLUE
     }
     return out
   }
@@ -284,9 +284,9 @@
       byte && near.some(way => wanted.has(labels[y*mask.width + x + way])) ? byte : 0)
   }
 
-  // ## Antialiased scaling, as `resize` with BILINEAR does it in Pillow 13: each new pixel is a weighted mean of all old
-  // ones that it covers, first along the rows, then along the columns, unless the height shrinks more than twice as much
-  // as the width; weights are whole numbers, of 2**22 to one
+  // ## Antialiased scaling, as `resize` with BILINEAR does it in Pillow 13: each new pixel is a weighted mean of all
+  // old ones that it covers, first along the rows, then along the columns, unless the height shrinks by more than
+  // twice as many pixels as the width; weights are whole numbers, 2**22 to one
 
   function weightsOf(before, after) { // pixels of a side -> for each new pixel the first old one, and weights
     const scale = before/after
