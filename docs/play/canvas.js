@@ -51,7 +51,9 @@
   function grey(data) {
     const out = new Float32Array(data.length/4)
     for (let i = 0, j = 0; i < out.length; i++, j += 4) {
-      const [red, green, blue] = [fround(data[j]/255), fround(data[j + 1]/255), fround(data[j + 2]/255)]
+      const red = fround(data[j]/255)
+      const green = fround(data[j + 1]/255)
+      const blue = fround(data[j + 2]/255)
       out[i] = fround(fround(green*GREEN) + red*RED) + blue*BLUE
     }
     return out
@@ -68,12 +70,24 @@
     return Math.sqrt(sum(values.map(value => (value - mean)**2))/values.length)
   }
 
-  function withoutAlpha(bright, alpha) { // what the two show together: where the ink shows only in alpha, it is alpha
-    const shown = bright.filter((_, i) => alpha[i] > 0)
-    const thin = alpha.filter(value => value < 0.5).length
-    if (!shown.length || thin > 0.5*alpha.length || deviation(shown) < fround(0.1)) return alpha
+  // What colours and alpha show together, in [0, 1]. Where more than half of the picture is transparent, or all that
+  // shows has one brightness, the ink is in the alpha.
+  function brightness(data) {
+    const alpha = new Float32Array(data.length/4)
+    let opaque = true
+    let thin = 0
+    for (let i = 0; i < alpha.length; i++) {
+      alpha[i] = data[4*i + 3]/255
+      if (alpha[i] <= fround(0.999)) opaque = false
+      if (alpha[i] < 0.5) thin++
+    }
+    if (thin > 0.5*alpha.length) return alpha
+    const colors = grey(data)
+    if (opaque) return colors
+    const shown = colors.filter((_, i) => alpha[i] > 0)
+    if (deviation(shown) < fround(0.1)) return alpha
     const ground = median(shown)
-    return bright.map((value, i) => Math.min(1, fround(value*alpha[i]) + fround(ground*fround(1 - alpha[i]))))
+    return colors.map((value, i) => Math.min(1, fround(value*alpha[i]) + fround(ground*fround(1 - alpha[i]))))
   }
 
   function isPlain(data) { // RGBA: opaque, and grey already?
@@ -90,9 +104,7 @@
       for (let i = 0; i < levels.length; i++) levels[i] = data[4*i]
       return {data: levels, width, height}
     }
-    const alpha = new Float32Array(width*height).map((_, i) => data[4*i + 3]/255)
-    const opaque = alpha.every(value => value > fround(0.999))
-    const bright = opaque ? grey(data) : withoutAlpha(grey(data), alpha)
+    const bright = brightness(data)
     for (let i = 0; i < levels.length; i++) levels[i] = roundEven(fround(bright[i]*255))
     return {data: levels, width, height}
   }
