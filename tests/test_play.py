@@ -24,7 +24,7 @@ SIZES = (280, 280), (300, 420), (600, 600), (900, 700) # height and width of can
 
 # An ink of one byte a pixel and a colour for each of its 256 values travel faster than the colours of all pixels
 CANVAS = '''([ink, colors, width, height]) => {
-  const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0))
+  const bytes = text => Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), letter => letter.charCodeAt(0))
   const palette = new Uint32Array(bytes(colors).buffer)
   const image = new ImageData(width, height)
   const pixels = new Uint32Array(image.data.buffer)

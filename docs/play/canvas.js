@@ -352,11 +352,13 @@
   // ## An ordinary pen
 
   // Distances to the nearest 0, squared, exact (Felzenszwalb and Huttenlocher, "Distance transforms of sampled
-  // functions"): the lowest, at each place, of the parabolas that stand on n numbers
-  function lowest(heights) {
-    const n = heights.length
+  // functions"): on each of n numbers, `step` apart, stands a parabola; the lowest of them at each place replaces it
+  function lower(numbers, start, step, n) {
+    const heights = new Float64Array(n)
+    for (let x = 0; x < n; x++) heights[x] = numbers[start + x*step]
     const feet = new Int32Array(n) // where those stand that are the lowest somewhere
-    const starts = new Float64Array(n).fill(-Infinity) // and from where on each is
+    const starts = new Float64Array(n) // and from where on each is
+    starts[0] = -Infinity
     let last = 0
     for (let x = 1; x < n; x++) {
       let meets = crossing(heights, feet[last], x)
@@ -364,12 +366,10 @@
       feet[++last] = x
       starts[last] = meets
     }
-    const out = new Float64Array(n)
     for (let x = 0, k = 0; x < n; x++) {
       while (k < last && starts[k + 1] < x) k++
-      out[x] = heights[feet[k]] + (x - feet[k])**2
+      numbers[start + x*step] = heights[feet[k]] + (x - feet[k])*(x - feet[k])
     }
-    return out
   }
 
   function crossing(heights, a, b) { // where the parabolas on a and b meet
@@ -377,15 +377,12 @@
   }
 
   function distances({data, width, height}) { // mask -> distance of each pixel to the nearest 0
-    const squares = Float64Array.from(data, value => value ? 1e9 : 0)
-    const column = new Float64Array(height)
-    for (let x = 0; x < width; x++) {
-      for (let y = 0; y < height; y++) column[y] = squares[y*width + x]
-      const least = lowest(column)
-      for (let y = 0; y < height; y++) squares[y*width + x] = least[y]
-    }
-    for (let y = 0; y < height; y++) squares.set(lowest(squares.subarray(y*width, (y + 1)*width)), y*width)
-    return squares.map(Math.sqrt)
+    const out = new Float64Array(data.length)
+    for (let i = 0; i < out.length; i++) out[i] = data[i] ? 1e9 : 0
+    for (let x = 0; x < width; x++) lower(out, x, width, height)
+    for (let y = 0; y < height; y++) lower(out, y*width, 1, width)
+    for (let i = 0; i < out.length; i++) out[i] = Math.sqrt(out[i])
+    return out
   }
 
   function ridge(inside, width) { // distances that no neighbour exceeds: along the middle of a stroke
@@ -408,8 +405,8 @@
     const pen = Math.min(Math.max(width/FINE, PEN[0]), PEN[1])
     const grow = (pen*size - 20*width)/(2*(20 - pen))
     const out = inside.map((value, i) => Math.min(Math.max(value - outside[i] + grow, -0.5), 0.5) + 0.5)
-    const box = boxOf({...fine, data: Uint8Array.from(out, value => value > 0.5)}, [0, 1])
-    return cut({...fine, data: Uint8Array.from(out, value => roundEven(value*255))}, box, SAME)
+    const box = boxOf({...fine, data: new Uint8Array(out.map(value => value > 0.5))}, [0, 1])
+    return cut({...fine, data: new Uint8Array(out.map(value => roundEven(value*255)))}, box, SAME)
   }
 
   function isDot(ink) { // a filled patch?
