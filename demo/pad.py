@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import streamlit as st
+
 from mnist_steps.canvas import draw
 
 HERE = Path(__file__).parent
@@ -13,12 +14,9 @@ HTML = f"""<div class="drawing"><div class="surface"></div>
 <label>Pen width<input type="range" class="pen" min="{THINNEST}" max="{THICKEST}"></label></div></div>"""
 
 
-@st.cache_resource(show_spinner=False)
-def component():
-    "The pad, made once; in the page itself, not in a shadow root, where the keys would not find it."
-    script, glue, style = [(HERE/name).read_text(encoding='utf-8') for name in ('pad.js', 'canvas.js', 'canvas.css')]
-    return st.components.v2.component(
-        'mnist_steps_pad', html=HTML, css=style, js=f'{script}\n{glue}', isolate_styles=False)
+SCRIPT, GLUE, STYLE = [(HERE/name).read_text(encoding='utf-8') for name in ('pad.js', 'canvas.js', 'canvas.css')]
+COMPONENT = st.components.v2.component( # no shadow root: the pad asks the document who has the focus
+    'mnist_steps_pad', html=HTML, css=STYLE, js=f'{SCRIPT}\n{GLUE}', isolate_styles=False)
 
 
 def pad(key):
@@ -27,7 +25,7 @@ def pad(key):
     if key not in st.session_state: # the pad comes onto the page
         st.session_state[f'{key}_start'] = st.session_state.get(kept) or {'strokes': [], 'pen': PEN}
     start = st.session_state[f'{key}_start']
-    result = component()(key=key, data=start, default={'drawing': start}, on_drawing_change=lambda: None)
+    result = COMPONENT(key=key, data=start, default={'drawing': start}, on_drawing_change=lambda: None)
     st.session_state[kept] = result.drawing
     return result.drawing
 
