@@ -10,19 +10,32 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from mnist_steps.background import Training, running
-
 MOST = 2 # trainings at once, over all visitors: each keeps a core busy
+MOST_RUNS = 20 # that a bench remembers
 PATIENCE = float(os.environ.get('MNIST_STEPS_PATIENCE', 60)) # s without a connection: then a visitor is gone
+
+
+@dataclass
+class Run:
+    "One training, with its settings."
+    rung: str
+    params: dict
+    training: object # a `Training`
+    stopped: bool = False # by its visitor
+    score: tuple = None # on the test digits: accuracy, and the two ends of its interval
 
 
 @dataclass
 class Bench:
     "What one visitor trains, and has trained. Its name stands in the address of the page, and nobody can guess it."
     name: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    training: Training = None
-    started: dict = None # rung and settings of the training
-    runs: list = field(default_factory=list) # a dict for each training so far
+    runs: list = field(default_factory=list) # the latest ones, in their order
+
+    @property
+    def run(self): return self.runs[-1] if self.runs else None
+
+    @property
+    def running(self): return bool(self.runs) and self.run.training.running
 
 
 @dataclass
@@ -62,17 +75,25 @@ class Workshop:
 
     def is_full(self, bench):
         "Would a training have to wait? The bench's own never stands in its way."
-        own = bench.training is not None and bench.training.running
-        return running() - own >= self.most
+        from mnist_steps.background import running
+        return running() - bench.running >= self.most
 
     def start(self, bench, rung, **params):
         "Start a training in place of the bench's last one. False if others need all the places."
+        from mnist_steps.background import Training
         with self.lock:
             if self.is_full(bench): return False
-            if bench.training: bench.training.close()
-            bench.training = Training(rung, **params)
-            bench.started = {'rung': rung, **params}
+            self.stop(bench)
+            bench.runs.append(Run(rung, params, Training(rung, **params)))
+            del bench.runs[:-MOST_RUNS]
             return True
+
+    def stop(self, bench):
+        "End what the bench trains; the model of the last whole epoch stays."
+        with self.lock:
+            if not bench.runs: return
+            bench.run.stopped = bench.run.stopped or bench.running
+            bench.run.training.close()
 
     def tidy(self):
         "Give back what nobody needs: files of trainings that have ended, and all that belongs to visitors who are gone."
@@ -83,9 +104,8 @@ class Workshop:
             leaving = [self.visitors.pop(key) for key in gone]
             used = {guest.bench for guest in self.visitors.values()}
             left = [self.benches.pop(name) for name in set(self.benches) - used]
-            idle = [bench for bench in self.benches.values() if bench.training and not bench.training.running]
-            for bench in left + idle:
-                if bench.training: bench.training.close()
+            idle = [bench for bench in self.benches.values() if not bench.running]
+            for bench in left + idle: self.stop(bench)
         for guest in leaving: guest.leave()
         if leaving: gc.collect()
 
