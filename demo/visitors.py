@@ -96,7 +96,7 @@ class Workshop:
             bench.run.training.close()
 
     def tidy(self):
-        "Give back what nobody needs: files of trainings that have ended, and all that belongs to visitors who are gone."
+        "Give back what nobody needs: files of trainings that have ended, and all that visitors leave who are gone."
         now = time.monotonic()
         with self.lock:
             for guest in [guest for key, guest in self.visitors.items() if self.is_here(key)]: guest.seen = now

@@ -3,21 +3,22 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
-from parts import digits, enlarged, gallery, heat, rungs
-from visitors import PATIENCE, my_bench, workshop
 
 from mnist_steps.metrics import accuracy, accuracy_interval
 from mnist_steps.plots import RUNG_COLORS
 from mnist_steps.rungs import RUNGS
+from parts import digits, gallery, heat, rungs
+from visitors import PATIENCE, my_bench, workshop
 
 DENSE_RATES = [.001, .01, .03, .1, .3, .5, 1., 3., 100.]
 CNN_RATES = [.0001, .001, .003, .01, .03, .1]
 N_TRAIN = 50_000 # digits; the other 10,000 are held out
 MOST_POINTS = 1500 # of a curve
 UNITS = 24 # that are shown
-HELLO = """A rung learns here, from 50,000 digits, with your settings. Choose some and press **Start**: you see the loss of
-every batch, the error on 10,000 other digits after every epoch, and how the first layer takes shape. A learning rate
+HELLO = """A rung learns here, from 50,000 digits, with your settings. Choose some and press **Start**: you see the loss
+of every batch, the error on 10,000 other digits after every epoch, and how the first layer takes shape. A learning rate
 that is too high is worth a try."""
+COMPARE = """Compare them by the held-out digits: whoever chooses by the test digits has nothing left to test with."""
 FULL = """Two others are training at the moment, and there is no third place on this server. **Start** will wake up as
 soon as one of them is done."""
 PHRASES = { # how a setting is said
@@ -194,7 +195,7 @@ def result(run):
 def table(runs):
     "All runs of this visitor, to compare."
     st.markdown('### Your runs')
-    st.markdown('Compare them by the held-out digits: whoever chooses by the test digits has nothing left to test with.')
+    st.markdown(COMPARE)
     def row(run):
         history = run.training.history
         best = f'{history["valid_accuracy"][-1]:.2%}' if history['loss'] else '–'
