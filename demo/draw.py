@@ -120,12 +120,17 @@ def agreement(said):
     return f'They disagree: {", ".join(sides)}.'
 
 
+def beside(a, b):
+    "Do two boxes (left, top, right, bottom) share at least half of the height of the lower one?"
+    shared = min(a[3], b[3]) - max(a[1], b[1])
+    return 2 * shared >= min(a[3] - a[1], b[3] - b[1])
+
+
 def rows_of(boxes):
-    "Positions of boxes (left, top, right, bottom) in rows: from top to bottom, each from left to right."
+    "Positions of boxes in rows: from top to bottom, each from left to right."
     rows = []
     for i in sorted(range(len(boxes)), key=lambda i: boxes[i][1] + boxes[i][3]):
-        middle = (boxes[i][1] + boxes[i][3]) / 2
-        row = next((row for row in rows if any(boxes[j][1] <= middle <= boxes[j][3] for j in row)), None)
+        row = next((row for row in rows if any(beside(boxes[i], boxes[j]) for j in row)), None)
         if row is None: rows.append([i])
         else: row.append(i)
     return [sorted(row, key=lambda i: boxes[i][0]) for row in rows]
