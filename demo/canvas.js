@@ -29,10 +29,10 @@ function start(root, { strokes, pen }) {
   const pad = window.mnistSteps.pad(surface, { pen: pen / SIDE, onchange })
   pad.show(strokes)
   slider.value = pen
-  slider.oninput = () => slide(true)
-  slider.onchange = () => slide(false)
-  undo.onclick = () => pad.undo()
-  clear.onclick = () => pad.clear()
+  slider.addEventListener('input', () => slide(true))
+  slider.addEventListener('change', () => slide(false))
+  undo.addEventListener('click', () => pad.undo())
+  clear.addEventListener('click', () => pad.clear())
 }
 
 // Streamlit calls this when the pad comes onto the page, and again with every answer

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import streamlit as st
+
 from parts import ABOUT, accuracies, canvas, digits, enlarged, gallery, readers, show, squared, verdicts
 from why import why
 

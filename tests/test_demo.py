@@ -81,6 +81,11 @@ def picture(image):
     return file.getvalue()
 
 
+def test_the_pad_is_that_of_the_site():
+    "If this fails, copy docs/play/pad.js to demo/pad.js"
+    assert (DEMO/'pad.js').read_bytes() == (ROOT/'docs'/'play'/'pad.js').read_bytes()
+
+
 def test_nothing_drawn(app):
     assert 'Draw one digit, anywhere' in said(app('draw.py'))
 
