@@ -142,7 +142,7 @@ def several(readings):
     found = next(iter(readings.values()))
     rows = rows_of([reading.box for reading in found])
     where = 'from left to right' if len(rows) == 1 else f'in {COUNTS[len(rows)]} rows, read from the top'
-    st.markdown(f'### {len(found)} digits, {where}')
+    st.markdown(f'## {len(found)} digits, {where}')
     for name, by_digit in readings.items():
         numbers = [''.join(str(by_digit[i].digit) for i in row) for row in rows]
         st.markdown(f'**{name}** reads ' + ', then '.join(f'**{number}**' for number in numbers))
@@ -165,7 +165,7 @@ def about():
 def answer(models, image, how):
     "The verdict of each model, by name; None where there is nothing to explain."
     if image is None:
-        st.markdown(f'### Five models wait for your {"guess" if how == "Surprise me" else "digit"}')
+        st.markdown(f'## Five models wait for your {"guess" if how == "Surprise me" else "digit"}')
         st.info(WELCOME[how], icon=':material/draw:')
         return None
     readings, reason = read_by(models, image)
@@ -173,7 +173,7 @@ def answer(models, image, how):
     elif len(next(iter(readings.values()))) > 1: several(readings)
     else:
         readings = {name: found[0] for name, found in readings.items()}
-        st.markdown('### ' + agreement({name: reading.digit for name, reading in readings.items()}))
+        st.markdown('## ' + agreement({name: reading.digit for name, reading in readings.items()}))
         verdicts(readings)
         return readings
     return None
@@ -192,12 +192,12 @@ def page():
         readings = answer(models, image, how)
         if readings is None: about()
     if readings:
-        st.markdown('### What the models see')
+        st.markdown('## What the models see')
         st.markdown(PIXELS)
         gallery(map(squared, next(iter(readings.values())).steps.values()), STAGES, 140)
-        st.markdown('### Why do they read that?')
+        st.markdown('## Why do they read that?')
         why(models, readings)
-        st.markdown('### Who reads')
+        st.markdown('## Who reads')
         about()
 
 

@@ -43,7 +43,7 @@ def visit(browser, address, title=None, **context):
     with page.expect_websocket() as opened: page.goto(address)
     SOCKETS[page] = opened.value
     if title: page.get_by_role('link', name=title).click()
-    page.get_by_role('heading', level=3).first.wait_for()
+    page.locator('h2, h3').first.wait_for()
     ready(page)
     yield page
     del SOCKETS[page]
@@ -384,5 +384,5 @@ def test_narrow_screen_and_themes(browser, url, title, scheme):
         def color_of(selector, name):
             text = page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).{name}")
             return sum(map(int, re.findall(r'\d+', text)[:3]))
-        ground, text = color_of('.stApp', 'backgroundColor'), color_of('h3', 'color')
+        ground, text = color_of('.stApp', 'backgroundColor'), color_of('h1', 'color')
         assert (ground > text) == (scheme == 'light')
