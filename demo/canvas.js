@@ -14,7 +14,8 @@ function start(root, { strokes, pen }) {
   let sent = JSON.stringify({ strokes, pen })
   let sliding = false
   function onchange(pad) {
-    undo.disabled = clear.disabled = !pad.strokes.length
+    clear.disabled = !pad.strokes.length
+    undo.disabled &&= clear.disabled // it brings back what was cleared, too
     if (pad.isDown || sliding) return
     const drawing = { strokes: pad.strokes.map(rounded), pen: Math.round(pad.pen * SIDE) }
     const text = JSON.stringify(drawing)

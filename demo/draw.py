@@ -1,4 +1,5 @@
 "Page 1: draw a digit, see what each rung and the reader for drawings make of it, and why."
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from why import why
 INPUTS = ['Draw', 'Upload', 'Camera', 'Surprise me']
 FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tif', 'tiff']
 STAGES = ['grey', 'ink on black', 'cropped', 'scaled', 'centred by mass']
+MOST_SHOWN = 24 # digits of a crowded picture
 COUNTS = 'no one two three four five six seven eight nine'.split()
 WELCOME = { # what to do, for each input
     'Draw': 'Draw one digit, anywhere, in any size. Five models read it as soon as you lift the pen.',
@@ -76,11 +78,13 @@ def opened(file):
     "The picture in a file, grey, or None, with the reason on the page."
     from mnist_steps.pictures import read_grey
     if file is None: return None
-    try: grey = read_grey(file)
-    except ValueError as e:
-        st.error(refusal(file, e), icon=':material/error:')
-        return None
-    grey = np.round(grey * 255).astype(np.uint8)
+    kept, grey = st.session_state.get('opened', (None, None))
+    if kept != file.file_id: # a large photo takes a second
+        try: grey = np.round(read_grey(file) * 255).astype(np.uint8)
+        except ValueError as e:
+            st.error(refusal(file, e), icon=':material/error:')
+            return None
+        st.session_state.opened = file.file_id, grey
     show(grey, width=280, alt=f'the picture {file.name}')
     return grey
 
@@ -111,13 +115,14 @@ def read_by(models, image):
     return {name: answers(model) for name, model in models.items()}, None
 
 
+def in_words(count): return COUNTS[count] if count < len(COUNTS) else str(count)
+
+
 def agreement(said):
-    "One line: who says what."
-    names = list(said)
-    all_of_them = COUNTS[len(names)] if len(names) < len(COUNTS) else len(names)
-    if len(set(said.values())) == 1: return f'All {all_of_them} read **{said[names[0]]}**.'
-    votes = sorted(((list(said.values()).count(digit), digit) for digit in set(said.values())), key=lambda v: -v[0])
-    sides = [f'{COUNTS[count]} {"says" if count == 1 else "say"} **{digit}**' for count, digit in votes]
+    "One line: how many say what."
+    votes = Counter(said.values()).most_common()
+    if len(votes) == 1: return f'All {in_words(len(said))} read **{votes[0][0]}**.'
+    sides = [f'{in_words(count)} {"says" if count == 1 else "say"} **{digit}**' for digit, count in votes]
     return f'They disagree: {", ".join(sides)}.'
 
 
@@ -141,12 +146,12 @@ def several(readings):
     "What each model reads where there is more than one digit, row by row."
     found = next(iter(readings.values()))
     rows = rows_of([reading.box for reading in found])
-    where = 'from left to right' if len(rows) == 1 else f'in {COUNTS[len(rows)]} rows, read from the top'
+    where = 'from left to right' if len(rows) == 1 else f'in {in_words(len(rows))} rows, read from the top'
     st.markdown(f'## {len(found)} digits, {where}')
     for name, by_digit in readings.items():
         numbers = [''.join(str(by_digit[i].digit) for i in row) for row in rows]
         st.markdown(f'**{name}** reads ' + ', then '.join(f'**{number}**' for number in numbers))
-    in_order = [readings['drawn'][i] for row in rows for i in row]
+    in_order = [readings['drawn'][i] for row in rows for i in row][:MOST_SHOWN]
     gallery([reading.pixels for reading in in_order], [f'{reading.digit}' for reading in in_order])
 
 
