@@ -14,7 +14,8 @@ function start(root, { strokes, pen }) {
   let sent = JSON.stringify({ strokes, pen })
   let sliding = false
   function onchange(pad) {
-    undo.disabled = clear.disabled = !pad.strokes.length
+    clear.disabled = !pad.strokes.length
+    undo.disabled &&= clear.disabled // it brings back what was cleared, too
     if (pad.isDown || sliding) return
     const drawing = { strokes: pad.strokes.map(rounded), pen: Math.round(pad.pen * SIDE) }
     const text = JSON.stringify(drawing)
@@ -29,10 +30,10 @@ function start(root, { strokes, pen }) {
   const pad = window.mnistSteps.pad(surface, { pen: pen / SIDE, onchange })
   pad.show(strokes)
   slider.value = pen
-  slider.oninput = () => slide(true)
-  slider.onchange = () => slide(false)
-  undo.onclick = () => pad.undo()
-  clear.onclick = () => pad.clear()
+  slider.addEventListener('input', () => slide(true))
+  slider.addEventListener('change', () => slide(false))
+  undo.addEventListener('click', () => pad.undo())
+  clear.addEventListener('click', () => pad.clear())
 }
 
 // Streamlit calls this when the pad comes onto the page, and again with every answer

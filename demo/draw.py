@@ -1,14 +1,17 @@
 "Page 1: draw a digit, see what each rung and the reader for drawings make of it, and why."
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import streamlit as st
+
 from parts import ABOUT, accuracies, canvas, digits, enlarged, gallery, readers, show, squared, verdicts
 from why import why
 
 INPUTS = ['Draw', 'Upload', 'Camera', 'Surprise me']
 FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tif', 'tiff']
 STAGES = ['grey', 'ink on black', 'cropped', 'scaled', 'centred by mass']
+MOST_SHOWN = 24 # digits of a crowded picture
 COUNTS = 'no one two three four five six seven eight nine'.split()
 WELCOME = { # what to do, for each input
     'Draw': 'Draw one digit, anywhere, in any size. Five models read it as soon as you lift the pen.',
@@ -75,11 +78,13 @@ def opened(file):
     "The picture in a file, grey, or None, with the reason on the page."
     from mnist_steps.pictures import read_grey
     if file is None: return None
-    try: grey = read_grey(file)
-    except ValueError as e:
-        st.error(refusal(file, e), icon=':material/error:')
-        return None
-    grey = np.round(grey * 255).astype(np.uint8)
+    kept, grey = st.session_state.get('opened', (None, None))
+    if kept != file.file_id: # a large photo takes a second
+        try: grey = np.round(read_grey(file) * 255).astype(np.uint8)
+        except ValueError as e:
+            st.error(refusal(file, e), icon=':material/error:')
+            return None
+        st.session_state.opened = file.file_id, grey
     show(grey, width=280, alt=f'the picture {file.name}')
     return grey
 
@@ -110,22 +115,28 @@ def read_by(models, image):
     return {name: answers(model) for name, model in models.items()}, None
 
 
+def in_words(count): return COUNTS[count] if count < len(COUNTS) else str(count)
+
+
 def agreement(said):
-    "One line: who says what."
-    names = list(said)
-    all_of_them = COUNTS[len(names)] if len(names) < len(COUNTS) else len(names)
-    if len(set(said.values())) == 1: return f'All {all_of_them} read **{said[names[0]]}**.'
-    votes = sorted(((list(said.values()).count(digit), digit) for digit in set(said.values())), key=lambda v: -v[0])
-    sides = [f'{COUNTS[count]} {"says" if count == 1 else "say"} **{digit}**' for count, digit in votes]
+    "One line: how many say what."
+    votes = Counter(said.values()).most_common()
+    if len(votes) == 1: return f'All {in_words(len(said))} read **{votes[0][0]}**.'
+    sides = [f'{in_words(count)} {"says" if count == 1 else "say"} **{digit}**' for digit, count in votes]
     return f'They disagree: {", ".join(sides)}.'
 
 
+def beside(a, b):
+    "Do two boxes (left, top, right, bottom) share at least half of the height of the lower one?"
+    shared = min(a[3], b[3]) - max(a[1], b[1])
+    return 2 * shared >= min(a[3] - a[1], b[3] - b[1])
+
+
 def rows_of(boxes):
-    "Positions of boxes (left, top, right, bottom) in rows: from top to bottom, each from left to right."
+    "Positions of boxes in rows: from top to bottom, each from left to right."
     rows = []
     for i in sorted(range(len(boxes)), key=lambda i: boxes[i][1] + boxes[i][3]):
-        middle = (boxes[i][1] + boxes[i][3]) / 2
-        row = next((row for row in rows if any(boxes[j][1] <= middle <= boxes[j][3] for j in row)), None)
+        row = next((row for row in rows if any(beside(boxes[i], boxes[j]) for j in row)), None)
         if row is None: rows.append([i])
         else: row.append(i)
     return [sorted(row, key=lambda i: boxes[i][0]) for row in rows]
@@ -135,12 +146,12 @@ def several(readings):
     "What each model reads where there is more than one digit, row by row."
     found = next(iter(readings.values()))
     rows = rows_of([reading.box for reading in found])
-    where = 'from left to right' if len(rows) == 1 else f'in {COUNTS[len(rows)]} rows, read from the top'
-    st.markdown(f'### {len(found)} digits, {where}')
+    where = 'from left to right' if len(rows) == 1 else f'in {in_words(len(rows))} rows, read from the top'
+    st.markdown(f'## {len(found)} digits, {where}')
     for name, by_digit in readings.items():
         numbers = [''.join(str(by_digit[i].digit) for i in row) for row in rows]
         st.markdown(f'**{name}** reads ' + ', then '.join(f'**{number}**' for number in numbers))
-    in_order = [readings['drawn'][i] for row in rows for i in row]
+    in_order = [readings['drawn'][i] for row in rows for i in row][:MOST_SHOWN]
     gallery([reading.pixels for reading in in_order], [f'{reading.digit}' for reading in in_order])
 
 
@@ -159,7 +170,7 @@ def about():
 def answer(models, image, how):
     "The verdict of each model, by name; None where there is nothing to explain."
     if image is None:
-        st.markdown(f'### Five models wait for your {"guess" if how == "Surprise me" else "digit"}')
+        st.markdown(f'## Five models wait for your {"guess" if how == "Surprise me" else "digit"}')
         st.info(WELCOME[how], icon=':material/draw:')
         return None
     readings, reason = read_by(models, image)
@@ -167,7 +178,7 @@ def answer(models, image, how):
     elif len(next(iter(readings.values()))) > 1: several(readings)
     else:
         readings = {name: found[0] for name, found in readings.items()}
-        st.markdown('### ' + agreement({name: reading.digit for name, reading in readings.items()}))
+        st.markdown('## ' + agreement({name: reading.digit for name, reading in readings.items()}))
         verdicts(readings)
         return readings
     return None
@@ -186,12 +197,12 @@ def page():
         readings = answer(models, image, how)
         if readings is None: about()
     if readings:
-        st.markdown('### What the models see')
+        st.markdown('## What the models see')
         st.markdown(PIXELS)
         gallery(map(squared, next(iter(readings.values())).steps.values()), STAGES, 140)
-        st.markdown('### Why do they read that?')
+        st.markdown('## Why do they read that?')
         why(models, readings)
-        st.markdown('### Who reads')
+        st.markdown('## Who reads')
         about()
 
 

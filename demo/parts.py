@@ -5,8 +5,9 @@ from html import escape
 
 import numpy as np
 import streamlit as st
-from pad import other_pad, pad, picture
 from PIL import Image
+
+from pad import other_pad, pad, picture
 
 BAR = """<div class="bar"><span>{name}</span><span class="track"><span class="fill"
 style="--share:{percent:.1f}%;background:{color}"></span></span><span class="percent">{percent:.1f}%</span></div>"""

@@ -1,6 +1,7 @@
 "Why a reader says what it says: what matters, how the votes add up, what would change it, and who looks alike."
 import numpy as np
 import streamlit as st
+
 from parts import digits, gallery, heat, show
 
 QUESTIONS = ['What matters?', 'How do the votes add up?', 'What would make it another digit?',
@@ -14,8 +15,8 @@ the scores become probabilities."""
 CHANGE = """Each change inks or blanks one patch of 3 x 3 pixels on your drawing or beside it, always the one that helps
 the **{digit}** most. Red is where ink was added, blue is where it was taken away. The result need not look like a
 {digit} to you: that is what you learn about the model."""
-NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up, each has only
-what it learned from them; but they are evidence of their own. Of the {count} nearest, {labels}."""
+NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up; each has
+only what it learned from them. But they are evidence of their own: of the {count} nearest, {labels}."""
 HOW = """This is not why, but how: what the model looks for first in a drawing."""
 MAPS = """The first block makes a picture of every feature that it looks for, such as an edge in one direction. Here are
 16 of them: red is where the feature was found."""
