@@ -92,8 +92,8 @@ def opened(file):
 def drawing(how):
     "What the visitor drew, uploaded, photographed or guessed, as an array; or None."
     if how == 'Draw': return canvas('canvas')
-    if how == 'Upload': return opened(st.file_uploader('A picture of a digit', FORMATS))
-    if how == 'Camera': return opened(st.camera_input('Your digit', label_visibility='collapsed'))
+    if how == 'Upload': return opened(st.file_uploader('A picture of a digit', FORMATS, key='upload'))
+    if how == 'Camera': return opened(st.camera_input('Your digit', key='photo', label_visibility='collapsed'))
     return surprise()
 
 

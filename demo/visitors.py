@@ -134,7 +134,7 @@ def arrive():
     "Note that somebody is here: every page calls this. Returns the key of the visitor."
     context = get_script_run_ctx()
     uploads, state, session = context.uploaded_file_mgr, context.session_state, context.session_id
-    def leave():
+    def leave(): # uploads lie in the server's memory, and again in what the session keeps by the keys of its widgets
         uploads.remove_session_files(session)
         for key in list(state.filtered_state): del state[key]
     workshop().enter(session, leave)

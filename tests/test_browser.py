@@ -350,29 +350,6 @@ def test_axe_finds_nothing_in_what_is_ours(browser, url, scheme, phone):
             assert faults == []
 
 
-def test_train_draw_and_stop(browser, url):
-    with visit(browser, url, 'Train it yourself') as page:
-        button(page, 'Start').click()
-        page.get_by_text('yours').first.wait_for()
-        page.get_by_text('of the test digits').first.wait_for()
-        draw(page, 2)
-        assert page.locator('.st-key-verdict_yours').count() == 1
-        button(page, 'Start').click()
-        page.get_by_text(' of 5 epochs').wait_for()
-        button(page, 'Stop').click()
-        stopped = page.get_by_text('Stopped before the first epoch')
-        stopped.or_(page.get_by_text('of the test digits').first).wait_for()
-
-
-def test_quiz(browser, url):
-    with visit(browser, url, 'Test yourself') as page:
-        page.get_by_role('button', name='7', exact=True).click()
-        page.get_by_text('You say 7').wait_for()
-        button(page, 'Next').click()
-        page.get_by_text('You say 7').wait_for(state='detached')
-        page.get_by_text('of 1', exact=False).first.wait_for()
-
-
 @pytest.mark.parametrize('title', [None, 'Train it yourself', 'Test yourself'])
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_narrow_screen_and_themes(browser, url, title, scheme):

@@ -11,6 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from mnist_steps.canvas import STROKES, draw, to_mnist
+from mnist_steps.data import load_mnist
 from mnist_steps.explain import occlusion_map
 from mnist_steps.plots import RUNG_COLORS
 from mnist_steps.rungs import PRETRAINED, RUNGS, load_pretrained, pretrained_file, read_rung_file
@@ -26,7 +27,7 @@ DOT = [[(0, 0), (0, 0)]]
 @pytest.fixture
 def demo(monkeypatch):
     "The modules of the app can be imported while a test runs"
-    own = 'pad', 'parts', 'why', 'draw'
+    own = 'pad', 'parts', 'why', 'draw', 'visitors'
     monkeypatch.syspath_prepend(DEMO)
     for name in own: monkeypatch.delitem(sys.modules, name, raising=False)
     yield
@@ -311,24 +312,32 @@ def test_surprise_tells_the_label_after_the_guess(app):
 
 def test_workshop(app):
     at = app('workshop.py')
-    assert 'Choose the settings' in said(at)
+    assert 'press **Start**' in said(at)
     for rung in RUNGS:
         at.selectbox[0].set_value(rung).run()
         assert not at.exception
 
 
-def test_train_stop_and_draw(app):
-    at = app('workshop.py', sent(STROKES[8]))
+def test_train_and_stop(app):
+    at = app('workshop.py')
+    bench = sys.modules['visitors'].workshop().benches[at.session_state.bench]
+    assert bench.name in at.query_params['bench']
     at.slider[0].set_value(1)
     at.button[0].click().run()
-    training = at.session_state.training
+    training = bench.run.training
     training.wait(300)
     at.run()
     assert not at.exception and training.error is None
-    assert 'of the test digits' in said(at) and at.session_state.training.model.epochs == 1
+    assert 'of the test digits' in said(at) and training.model.epochs == 1
+    assert '1 epoch, batches of 64 digits, learning rate 0.5' in said(at)
     at.button[0].click().run()
     at.button[1].click().run()
-    assert not at.exception and not at.session_state.training.running
+    assert not at.exception and not bench.running and [run.stopped for run in bench.runs] == [False, True]
+    assert at.table[0].value.shape == (2, 5)
+    again = AppTest.from_file(DEMO/'workshop.py', default_timeout=120) # another session, as after a reload
+    again.query_params['bench'] = bench.name
+    again.run()
+    assert not again.exception and again.session_state.bench == bench.name and 'has learned' in said(again)
 
 
 def test_quiz(app):
@@ -339,3 +348,14 @@ def test_quiz(app):
     next(b for b in at.button if b.label == 'Next').click().run()
     assert not at.exception and at.session_state.answer is None
     for rung in RUNGS: assert not at.segmented_control[0].set_value(rung).run().exception
+
+
+@pytest.mark.parametrize('right', [True, False])
+def test_quiz_says_right_and_wrong_in_colour_and_by_a_sign(app, right):
+    at = app('quiz.py')
+    label = int(load_mnist()[1].labels[at.session_state.asked])
+    digit = label if right else (label + 1) % 10
+    at.button(key=f'answer_{digit}').click().run()
+    badge = ':green-badge[:material/check:' if right else ':red-badge[:material/close:'
+    assert f'{badge} You say **{digit}**]' in said(at) and f'The label says **{label}**' in said(at)
+    assert at.table[0].value.iloc[0, 0] == f'{right:d} of 1'
