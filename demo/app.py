@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import streamlit as st
+
 from visitors import arrive
 
 st.set_page_config(page_title='mnist-steps', page_icon='✏️', layout='wide')
