@@ -10,10 +10,11 @@ from mnist_steps.rungs import RUNGS
 from parts import digits, gallery, heat, rungs
 from visitors import PATIENCE, my_bench, workshop
 
-DENSE_RATES = [.001, .01, .03, .1, .3, .5, 1., 3., 100.]
+DENSE_RATES = [.001, .01, .03, .1, .3, .5, 1., 3., 10.]
 CNN_RATES = [.0001, .001, .003, .01, .03, .1]
 N_TRAIN = 50_000 # digits; the other 10,000 are held out
 MOST_POINTS = 1500 # of a curve
+KNOWS_NOTHING = np.log(10) # nats: the loss of a net that gives every digit the same probability
 UNITS = 24 # that are shown
 HELLO = """A rung learns here, from 50,000 digits, with your settings. Choose some and press **Start**: you see the loss
 of every batch, the error on 10,000 other digits after every epoch, and how the first layer takes shape. A learning rate
@@ -21,6 +22,8 @@ that is too high is worth a try."""
 COMPARE = """Compare them by the held-out digits: whoever chooses by the test digits has nothing left to test with."""
 FULL = """Two others are training at the moment, and there is no third place on this server. **Start** will wake up as
 soon as one of them is done."""
+TOO_HIGH = """The loss has been above {:.2f} nats, which is that of a net that knows nothing: the steps were too long.
+Try a lower learning rate."""
 PHRASES = { # how a setting is said
     'C': 'C = {:g}', 'epochs': '{} epochs', 'batch_size': 'batches of {} digits', 'learning_rate': 'learning rate {:g}',
     'dropout': 'dropout {:g}', 'hidden': '{} hidden units', 'activation': 'activation {}',
@@ -70,11 +73,17 @@ def in_words(params):
     return ', '.join('1 epoch' if words == '1 epochs' else words for words in said)
 
 
+def diverged(run):
+    "Has the loss been above that of a net that knows nothing?"
+    return max(run.training.history['loss'], default=0) > KNOWS_NOTHING + .01
+
+
 def state_of(run):
     "How far a training is, in words."
     done = len(run.training.history['loss'])
     if run.training.running: return 'running'
     if run.training.error: return 'failed'
+    if diverged(run): return 'diverged'
     return f'stopped after {done}' if run.stopped else 'ended'
 
 
@@ -181,6 +190,7 @@ def draw_with(model):
 
 def result(run):
     "What came out of a training that has ended."
+    if diverged(run): st.warning(TOO_HIGH.format(KNOWS_NOTHING), icon=':material/trending_up:')
     if run.training.error: st.error(run.training.error, icon=':material/error:')
     elif run.training.model is None: st.info('Stopped before the first epoch was over: there is no model yet.')
     else:

@@ -92,7 +92,7 @@ def test_a_learning_rate_that_is_too_high_says_so(browser, url):
         move(page, 'Learning rate', 'End')
         button(page, 'Start').click()
         page.get_by_text('Try a lower learning rate').wait_for()
-        page.get_by_text('failed').wait_for()
+        page.get_by_text('diverged').wait_for()
 
 
 def metrics(address): return urllib.request.urlopen(address + '/_stcore/metrics').read().decode()
