@@ -222,9 +222,10 @@ with left:
     name = st.selectbox('Rung', list(KNOBS), index=1, format_func=lambda name: f'{name}: {RUNGS[name].title}')
     params = KNOBS[name]()
     full = workshop().is_full(bench)
-    if st.button('Start', type='primary', disabled=full, width='stretch'):
-        full = not workshop().start(bench, name, **params)
-    st.button('Stop', on_click=workshop().stop, args=(bench,), disabled=not bench.running, width='stretch')
+    with st.container(horizontal=True):
+        if st.button('Start', type='primary', disabled=full, width='stretch'):
+            full = not workshop().start(bench, name, **params)
+        st.button('Stop', on_click=workshop().stop, args=(bench,), disabled=not bench.running, width='stretch')
     if full: wait(bench)
 with right:
     run = bench.run

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +84,8 @@ def _hear_numpy(note):
 def hear_batches(
     model: Classifier, # a rung, about to be trained
     note, # called with the loss of each batch, a float in nats
-):
-    "A `with` block in which `model.fit` notes every batch. Nothing else may be trained in this process meanwhile."
+) -> AbstractContextManager: # for a `with` block
+    "Within the block `model.fit` notes every batch. Nothing else may be trained in this process meanwhile."
     hear = {'numpy': _hear_numpy, 'torch': _hear_torch, 'cnn': _hear_torch}.get(rung_name(model))
     return hear(note) if hear else nullcontext() # logistic regression has no batches
 
