@@ -24,6 +24,7 @@ FULL = """Two others are training at the moment, and there is no third place on 
 soon as one of them is done."""
 TOO_HIGH = """The loss has been above {:.2f} nats, which is that of a net that knows nothing: the steps were too long.
 Try a lower learning rate."""
+REPORTS_ONCE = 'Logistic regression has no batches and no epochs: it reports once, at its end.'
 PHRASES = { # how a setting is said
     'C': 'C = {:g}', 'epochs': '{} epochs', 'batch_size': 'batches of {} digits', 'learning_rate': 'learning rate {:g}',
     'dropout': 'dropout {:g}', 'hidden': '{} hidden units', 'activation': 'activation {}',
@@ -73,6 +74,12 @@ def in_words(params):
     return ', '.join('1 epoch' if words == '1 epochs' else words for words in said)
 
 
+def name_of(rung):
+    "How a sentence about a rung begins."
+    title = RUNGS[rung].title
+    return title.capitalize() if rung == 'logistic' else f'The {title}'
+
+
 def diverged(run):
     "Has the loss been above that of a net that knows nothing?"
     return max(run.training.history['loss'], default=0) > KNOWS_NOTHING + .01
@@ -111,8 +118,9 @@ def curves(run):
     training, color = run.training, RUNG_COLORS[run.rung]
     history = training.history
     done = len(history['loss'])
-    expected = training.epochs or 1 # a rung without epochs reports once
-    st.progress(min(done / expected, 1.), f'{done} of {expected} {"epoch" if expected == 1 else "epochs"}')
+    expected = training.epochs or 1
+    done_of = f'{done} of {expected} {"epoch" if expected == 1 else "epochs"}' if training.epochs else REPORTS_ONCE
+    st.progress(min(done / expected, 1.), done_of)
     left, right = st.columns(2)
     losses = training.batch_losses
     if losses:
@@ -151,7 +159,6 @@ def watch(run):
     ended = not run.training.running
     curves(run)
     patterns(run)
-    if run.rung == 'logistic' and not ended: st.caption('Logistic regression has no batches, and reports at its end.')
     if ended: st.rerun()
 
 
@@ -231,8 +238,8 @@ with right:
     run = bench.run
     if run is None: st.info(HELLO, icon=':material/model_training:')
     else:
-        st.markdown(f'The **{RUNGS[run.rung].title}** {"learns" if bench.running else "has learned"} from {N_TRAIN:,} '
-                    f'digits, with {in_words(run.params)}. After each epoch it is scored on 10,000 others.')
+        st.markdown(f'**{name_of(run.rung)}** {"learns" if bench.running else "has learned"} from {N_TRAIN:,} digits, '
+                    f'with {in_words(run.params)}. It is scored on 10,000 others.')
         if bench.running: watch(run)
         else: result(run)
     if bench.running:
