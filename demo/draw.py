@@ -122,8 +122,9 @@ def agreement(said):
     "One line: how many say what."
     votes = Counter(said.values()).most_common()
     if len(votes) == 1: return f'All {in_words(len(said))} read **{votes[0][0]}**.'
-    sides = [f'{in_words(count)} {"says" if count == 1 else "say"} **{digit}**' for digit, count in votes]
-    return f'They disagree: {", ".join(sides)}.'
+    (digit, count), *others = votes
+    first = f'{in_words(count)} {"says" if count == 1 else "say"} **{digit}**' # short enough for a line of a phone
+    return f'They disagree: {", ".join([first] + [f"{in_words(count)} **{digit}**" for digit, count in others])}.'
 
 
 def beside(a, b):

@@ -13,8 +13,8 @@ VOTES = """Rung 1 is the one model whose answer you can add up. Each pixel votes
 against it; the sum of all votes and a constant of the digit is its score. The digit with the highest score wins, and
 the scores become probabilities."""
 CHANGE = """Each change inks or blanks one patch of 3 x 3 pixels on your drawing or beside it, always the one that helps
-the **{digit}** most. Red is where ink was added, blue is where it was taken away. The result need not look like a
-{digit} to you: that is what you learn about the model."""
+the **{digit}** most. Red is where ink was added, blue is where it was taken away. The result need not look like that
+digit to you: that is what you learn about the model."""
 NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up; each has
 only what it learned from them. But they are evidence of their own: of the {count} nearest, {labels}."""
 HOW = """This is not why, but how: what the model looks for first in a drawing."""
@@ -59,7 +59,7 @@ def votes(model, picture, reading):
     by_pixel, sums = scores(model, picture)
     best = reading.probabilities.argsort()[::-1][:4]
     gallery([heat(by_pixel[c]) for c in best], [f'votes for {model.classes_[c]}' for c in best], 140)
-    signs = '| digit | votes for it | votes against it | constant | score | probability |\n|:-:|--:|--:|--:|--:|--:|\n'
+    signs = '| digit | for it | against it | constant | score | probability |\n|:-:|--:|--:|--:|--:|--:|\n'
     rows = [f'| **{model.classes_[c]}** | ' + ' | '.join(f'{number:+.2f}' for number in sums[c])
             + f' | {reading.probabilities[c]:.1%} |' for c in best]
     st.markdown(signs + '\n'.join(rows))
@@ -94,14 +94,13 @@ def another(models, picture, readings):
     model, reading = models[name], readings[name]
     ranked = reading.probabilities.argsort()[::-1]
     others = [reading.classes[c] for c in ranked[1:]]
-    digit = right.selectbox('Make it a', others, key=f'other_than_{name}_{reading.digit}_{others[0]}')
+    digit = right.selectbox('Which digit?', others, key=f'other_than_{name}_{reading.digit}_{others[0]}')
     column = reading.classes.index(digit)
     new, count, p = changed(model, picture, column)
-    patches = f'{count} {"patch" if count == 1 else "patches"} of 3 x 3 pixels'
-    if p.argmax() == column:
-        st.markdown(f'**{name}** reads a **{digit}** ({p[column]:.0%}) once {patches} have changed.')
-    else: st.markdown(f'Even {patches} are not enough: **{name}** still reads **{reading.classes[p.argmax()]}**, and '
-                      f'gives the {digit} {p[column]:.1%}.')
+    changes = f'{count} {"change" if count == 1 else "changes"}'
+    if p.argmax() == column: st.markdown(f'After {changes}, **{name}** reads **{digit}** ({p[column]:.0%}).')
+    else: st.markdown(f'Even after {changes}, **{name}** reads **{reading.classes[p.argmax()]}**, not **{digit}** '
+                      f'({p[column]:.1%}).')
     st.markdown(CHANGE.format(digit=digit))
     change = new.astype(float) - picture
     gallery([picture, over(picture, change), new], ['your drawing', 'the changes', 'afterwards'], 168)
@@ -113,9 +112,11 @@ def alike(picture):
     train = digits()[0]
     found = nearest(picture, train, NEIGHBOURS)
     names, counts = np.unique(train.labels[found], return_counts=True)
-    labels = [f'{counts[i]} are labelled **{names[i]}**' for i in counts.argsort(kind='stable')[::-1]]
+    most, *others = counts.argsort(kind='stable')[::-1]
+    labels = [f'{counts[most]} carry the label **{names[most]}**']
+    labels += [f'{counts[i]} the label **{names[i]}**' for i in others]
     st.markdown(NEAREST.format(count=NEIGHBOURS, labels=', '.join(labels)))
-    gallery([train.images[i] for i in found[:6]], [f'a {train.labels[i]}' for i in found[:6]])
+    gallery([train.images[i] for i in found[:6]], [f'label {train.labels[i]}' for i in found[:6]])
 
 
 def first_maps(model, picture):
