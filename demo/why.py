@@ -1,4 +1,7 @@
 "Why a reader says what it says: what matters, how the votes add up, what would change it, and who looks alike."
+import threading
+from contextlib import contextmanager
+
 import numpy as np
 import streamlit as st
 
@@ -7,8 +10,8 @@ from parts import digits, gallery, heat, show
 QUESTIONS = ['What matters?', 'How do the votes add up?', 'What would make it another digit?',
              'Which digits look like it?', 'How does a net look at it?']
 MATTERS = """Where it is red, the ink supports the digit that the model reads: without it, the model would be less sure.
-Where it is blue, the ink speaks against that digit. A patch of 5 x 5 pixels is blanked, one place after the other, and
-the model is asked again."""
+Where it is blue, the ink speaks against that digit. A patch of 5 x 5 pixels is blanked, at every second place, and the
+model is asked again."""
 VOTES = """Rung 1 is the one model whose answer you can add up. Each pixel votes by itself, red for the digit and blue
 against it; the sum of all votes and a constant of the digit is its score. The digit with the highest score wins, and
 the scores become probabilities."""
@@ -25,6 +28,15 @@ wants none, and the number is its vote."""
 PIXELS = """Rung 1 looks at nothing but the {count} pixels, each by itself."""
 NEIGHBOURS = 50 # nearest digits that are counted; six of them are shown
 MOST_CHANGES = 12 # patches
+TURN = threading.Lock() # reasons take turns, over all visitors, so that answers needn't wait for them
+
+
+@contextmanager
+def in_turn():
+    "Wait for a turn; a new stroke ends the waiting, because a look into the session lets Streamlit start again."
+    while not TURN.acquire(timeout=.05): st.session_state.get('waiting')
+    try: yield
+    finally: TURN.release()
 
 
 def over(picture, values):
@@ -33,12 +45,27 @@ def over(picture, values):
     return (heat(values) * (paper / 255)[..., None]).astype(np.uint8)
 
 
+def falls(model, picture):
+    """By how much the log-odds of the answer fall where a patch is blanked: `occlusion_map` at every second place, so
+    that twenty visitors can have it after each stroke; (28, 28)."""
+    from mnist_steps.explain import log_odds
+    centres = [(y, x) for y in range(0, 28, 2) for x in range(0, 28, 2)]
+    spots = [np.s_[max(0, y - 2):y + 3, max(0, x - 2):x + 3] for y, x in centres]
+    pictures = picture[None].repeat(1 + len(spots), axis=0)
+    for one, spot in zip(pictures[1:], spots): one[spot] = 0
+    changed = np.flatnonzero((pictures != picture).any(axis=(1, 2))) # blanking paper changes nothing
+    probabilities = model.predict_proba(pictures[[0, *changed]]).astype(np.float64)
+    odds = log_odds(probabilities, probabilities[0].argmax())
+    coarse = np.zeros(1 + len(spots))
+    coarse[changed] = odds[0] - odds[1:]
+    return coarse[1:].reshape(14, 14).repeat(2, axis=0).repeat(2, axis=1)
+
+
 def matters(models, picture, readings):
     "The occlusion map of every reader over the drawing."
-    from mnist_steps.explain import occlusion_map
     st.markdown(MATTERS)
     captions = [f'{name} reads {reading.digit}' for name, reading in readings.items()]
-    gallery([over(picture, occlusion_map(model, picture)) for model in models.values()], captions, 168)
+    gallery([over(picture, falls(model, picture)) for model in models.values()], captions, 168)
 
 
 def scores(model, picture):
@@ -153,8 +180,9 @@ def why(models, readings):
     asked = st.segmented_control('Ask', QUESTIONS, default=QUESTIONS[0], required=True, wrap=True,
                                  label_visibility='collapsed')
     picture = next(iter(readings.values())).pixels
-    if asked == QUESTIONS[0]: matters(models, picture, readings)
-    elif asked == QUESTIONS[1]: votes(models['logistic'], picture, readings['logistic'])
-    elif asked == QUESTIONS[2]: another(models, picture, readings)
-    elif asked == QUESTIONS[3]: alike(picture)
-    else: how(models, picture)
+    with in_turn():
+        if asked == QUESTIONS[0]: matters(models, picture, readings)
+        elif asked == QUESTIONS[1]: votes(models['logistic'], picture, readings['logistic'])
+        elif asked == QUESTIONS[2]: another(models, picture, readings)
+        elif asked == QUESTIONS[3]: alike(picture)
+        else: how(models, picture)

@@ -167,11 +167,13 @@ def test_every_question(app, question):
 
 
 def test_what_matters_is_shown_for_every_reader(app, demo):
+    from why import falls as every_second
     from why import over
     at = app('draw.py', sent(STROKES[5]))
     assert [caption.split(' reads ')[0] for caption in captions(at)[-5:]] == list(PRETRAINED)
     pixels = to_mnist(draw(STROKES[5]))
     falls = occlusion_map(load_pretrained('cnn'), pixels)
+    assert np.allclose(every_second(load_pretrained('cnn'), pixels)[::2, ::2], falls[::2, ::2], atol=1e-3)
     red, _, blue = over(pixels, falls).astype(int).transpose(2, 0, 1)
     assert (red > blue)[falls > .2 * falls.max()].all() and (over(pixels, falls * 0)[0, 0] > 240).all()
     assert over(pixels, falls * 0)[pixels > 250].max() < over(pixels, falls * 0)[pixels == 0].min() # the ink shows
