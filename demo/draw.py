@@ -122,8 +122,9 @@ def agreement(said):
     "One line: how many say what."
     votes = Counter(said.values()).most_common()
     if len(votes) == 1: return f'All {in_words(len(said))} read **{votes[0][0]}**.'
-    sides = [f'{in_words(count)} {"says" if count == 1 else "say"} **{digit}**' for digit, count in votes]
-    return f'They disagree: {", ".join(sides)}.'
+    (digit, count), *others = votes
+    first = f'{in_words(count)} {"says" if count == 1 else "say"} **{digit}**' # short enough for a line of a phone
+    return f'They disagree: {", ".join([first] + [f"{in_words(count)} **{digit}**" for digit, count in others])}.'
 
 
 def beside(a, b):
@@ -167,12 +168,8 @@ def about():
     st.html(f'<dl class="readers">{"".join(rows)}</dl>')
 
 
-def answer(models, image, how):
+def answer(models, image):
     "The verdict of each model, by name; None where there is nothing to explain."
-    if image is None:
-        st.markdown(f'## Five models wait for your {"guess" if how == "Surprise me" else "digit"}')
-        st.info(WELCOME[how], icon=':material/draw:')
-        return None
     readings, reason = read_by(models, image)
     if reason: st.info(f'No digit yet: {reason.replace(": ", "; ")}.', icon=':material/draw:')
     elif len(next(iter(readings.values()))) > 1: several(readings)
@@ -184,6 +181,14 @@ def answer(models, image, how):
     return None
 
 
+def welcome(how):
+    "What to do where there is nothing to read yet."
+    st.markdown(f'## Five models wait for your {"guess" if how == "Surprise me" else "digit"}')
+    st.info(WELCOME[how], icon=':material/draw:')
+    about()
+    readers() # while the visitor draws
+
+
 @st.fragment
 def page():
     "All of the page; a stroke runs this, and nothing else."
@@ -192,18 +197,19 @@ def page():
         how = st.segmented_control('Input', INPUTS, default='Draw', required=True, wrap=True,
                                    label_visibility='collapsed')
         image = drawing(how)
+    if image is None:
+        with right: welcome(how)
+        return
     models = readers() | st.session_state.get('mine', {})
-    with right:
-        readings = answer(models, image, how)
-        if readings is None: about()
+    with right: readings = answer(models, image)
     if readings:
         st.markdown('## What the models see')
         st.markdown(PIXELS)
         gallery(map(squared, next(iter(readings.values())).steps.values()), STAGES, 140)
         st.markdown('## Why do they read that?')
         why(models, readings)
-        st.markdown('## Who reads')
-        about()
+    st.markdown('## Who reads')
+    about()
 
 
 page()

@@ -18,6 +18,9 @@ VERDICT = """<section class="verdict st-key-verdict_{name}"><strong>{name}</stro
 <span class="about">{about}</span><div class="digit">{digit}</div><div class="sure">{sure}</div>
 <div class="bars" role="img" aria-label="{label}">{bars}</div></section>"""
 
+NOT_SURE = """Not sure means less than {:.0%} for the most probable digit. On digits of MNIST about half of such answers
+are wrong if rung 1, 2 or 3 gives them, and about a quarter if rung 4 does."""
+
 
 # What takes a second to import is imported where it is needed: a visitor can draw before it is there.
 @st.cache_resource(show_spinner='Loading the trained models')
@@ -80,15 +83,14 @@ def verdicts(readings):
         cards.append(VERDICT.format(name=escape(name), about=ABOUT.get(name, ''), digit=reading.digit,
                                     sure='sure' if reading.sure else 'not sure', label=label, bars=ten))
     st.html(f'<div class="verdicts">{"".join(cards)}</div>')
-    st.caption(f'Not sure means less than {SURE:.0%} for the most probable digit. On digits of MNIST about half of '
-               'such answers are wrong if rung 1, 2 or 3 gives them, and about a quarter if rung 4 does.')
+    st.html(f'<p class="small">{NOT_SURE.format(SURE)}</p>')
 
 
 def source(picture):
     "A picture (array, or PNG as bytes) as an address that holds it: no request that could come after the next stroke."
     if not isinstance(picture, bytes):
         file = io.BytesIO()
-        Image.fromarray(picture).save(file, 'png')
+        Image.fromarray(picture).save(file, 'png', compress_level=1)
         picture = file.getvalue()
     return 'data:image/png;base64,' + base64.b64encode(picture).decode()
 

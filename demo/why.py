@@ -1,4 +1,7 @@
 "Why a reader says what it says: what matters, how the votes add up, what would change it, and who looks alike."
+import threading
+from contextlib import contextmanager
+
 import numpy as np
 import streamlit as st
 
@@ -7,14 +10,14 @@ from parts import digits, gallery, heat, show
 QUESTIONS = ['What matters?', 'How do the votes add up?', 'What would make it another digit?',
              'Which digits look like it?', 'How does a net look at it?']
 MATTERS = """Where it is red, the ink supports the digit that the model reads: without it, the model would be less sure.
-Where it is blue, the ink speaks against that digit. A patch of 5 x 5 pixels is blanked, one place after the other, and
-the model is asked again."""
+Where it is blue, the ink speaks against that digit. A patch of 5 x 5 pixels is blanked, at every second place, and the
+model is asked again."""
 VOTES = """Rung 1 is the one model whose answer you can add up. Each pixel votes by itself, red for the digit and blue
 against it; the sum of all votes and a constant of the digit is its score. The digit with the highest score wins, and
 the scores become probabilities."""
 CHANGE = """Each change inks or blanks one patch of 3 x 3 pixels on your drawing or beside it, always the one that helps
-the **{digit}** most. Red is where ink was added, blue is where it was taken away. The result need not look like a
-{digit} to you: that is what you learn about the model."""
+the **{digit}** most. Red is where ink was added, blue is where it was taken away. The result need not look like that
+digit to you: that is what you learn about the model."""
 NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up; each has
 only what it learned from them. But they are evidence of their own: of the {count} nearest, {labels}."""
 HOW = """This is not why, but how: what the model looks for first in a drawing."""
@@ -25,6 +28,15 @@ wants none, and the number is its vote."""
 PIXELS = """Rung 1 looks at nothing but the {count} pixels, each by itself."""
 NEIGHBOURS = 50 # nearest digits that are counted; six of them are shown
 MOST_CHANGES = 12 # patches
+TURN = threading.Lock() # reasons take turns, over all visitors, so that answers needn't wait for them
+
+
+@contextmanager
+def in_turn():
+    "Wait for a turn; a new stroke ends the waiting, because a look into the session lets Streamlit start again."
+    while not TURN.acquire(timeout=.05): st.session_state.get('waiting')
+    try: yield
+    finally: TURN.release()
 
 
 def over(picture, values):
@@ -33,12 +45,27 @@ def over(picture, values):
     return (heat(values) * (paper / 255)[..., None]).astype(np.uint8)
 
 
+def falls(model, picture):
+    """By how much the log-odds of the answer fall where a patch is blanked: `occlusion_map` at every second place, so
+    that twenty visitors can have it after each stroke; (28, 28)."""
+    from mnist_steps.explain import log_odds
+    centres = [(y, x) for y in range(0, 28, 2) for x in range(0, 28, 2)]
+    spots = [np.s_[max(0, y - 2):y + 3, max(0, x - 2):x + 3] for y, x in centres]
+    pictures = picture[None].repeat(1 + len(spots), axis=0)
+    for one, spot in zip(pictures[1:], spots): one[spot] = 0
+    changed = np.flatnonzero((pictures != picture).any(axis=(1, 2))) # blanking paper changes nothing
+    probabilities = model.predict_proba(pictures[[0, *changed]]).astype(np.float64)
+    odds = log_odds(probabilities, probabilities[0].argmax())
+    coarse = np.zeros(1 + len(spots))
+    coarse[changed] = odds[0] - odds[1:]
+    return coarse[1:].reshape(14, 14).repeat(2, axis=0).repeat(2, axis=1)
+
+
 def matters(models, picture, readings):
     "The occlusion map of every reader over the drawing."
-    from mnist_steps.explain import occlusion_map
     st.markdown(MATTERS)
     captions = [f'{name} reads {reading.digit}' for name, reading in readings.items()]
-    gallery([over(picture, occlusion_map(model, picture)) for model in models.values()], captions, 168)
+    gallery([over(picture, falls(model, picture)) for model in models.values()], captions, 168)
 
 
 def scores(model, picture):
@@ -59,7 +86,7 @@ def votes(model, picture, reading):
     by_pixel, sums = scores(model, picture)
     best = reading.probabilities.argsort()[::-1][:4]
     gallery([heat(by_pixel[c]) for c in best], [f'votes for {model.classes_[c]}' for c in best], 140)
-    signs = '| digit | votes for it | votes against it | constant | score | probability |\n|:-:|--:|--:|--:|--:|--:|\n'
+    signs = '| digit | for it | against it | constant | score | probability |\n|:-:|--:|--:|--:|--:|--:|\n'
     rows = [f'| **{model.classes_[c]}** | ' + ' | '.join(f'{number:+.2f}' for number in sums[c])
             + f' | {reading.probabilities[c]:.1%} |' for c in best]
     st.markdown(signs + '\n'.join(rows))
@@ -94,14 +121,13 @@ def another(models, picture, readings):
     model, reading = models[name], readings[name]
     ranked = reading.probabilities.argsort()[::-1]
     others = [reading.classes[c] for c in ranked[1:]]
-    digit = right.selectbox('Make it a', others, key=f'other_than_{name}_{reading.digit}_{others[0]}')
+    digit = right.selectbox('Which digit?', others, key=f'other_than_{name}_{reading.digit}_{others[0]}')
     column = reading.classes.index(digit)
     new, count, p = changed(model, picture, column)
-    patches = f'{count} {"patch" if count == 1 else "patches"} of 3 x 3 pixels'
-    if p.argmax() == column:
-        st.markdown(f'**{name}** reads a **{digit}** ({p[column]:.0%}) once {patches} have changed.')
-    else: st.markdown(f'Even {patches} are not enough: **{name}** still reads **{reading.classes[p.argmax()]}**, and '
-                      f'gives the {digit} {p[column]:.1%}.')
+    changes = f'{count} {"change" if count == 1 else "changes"}'
+    if p.argmax() == column: st.markdown(f'After {changes}, **{name}** reads **{digit}** ({p[column]:.0%}).')
+    else: st.markdown(f'Even after {changes}, **{name}** reads **{reading.classes[p.argmax()]}**, not **{digit}** '
+                      f'({p[column]:.1%}).')
     st.markdown(CHANGE.format(digit=digit))
     change = new.astype(float) - picture
     gallery([picture, over(picture, change), new], ['your drawing', 'the changes', 'afterwards'], 168)
@@ -113,9 +139,11 @@ def alike(picture):
     train = digits()[0]
     found = nearest(picture, train, NEIGHBOURS)
     names, counts = np.unique(train.labels[found], return_counts=True)
-    labels = [f'{counts[i]} are labelled **{names[i]}**' for i in counts.argsort(kind='stable')[::-1]]
+    most, *others = counts.argsort(kind='stable')[::-1]
+    labels = [f'{counts[most]} carry the label **{names[most]}**']
+    labels += [f'{counts[i]} the label **{names[i]}**' for i in others]
     st.markdown(NEAREST.format(count=NEIGHBOURS, labels=', '.join(labels)))
-    gallery([train.images[i] for i in found[:6]], [f'a {train.labels[i]}' for i in found[:6]])
+    gallery([train.images[i] for i in found[:6]], [f'label {train.labels[i]}' for i in found[:6]])
 
 
 def first_maps(model, picture):
@@ -152,8 +180,9 @@ def why(models, readings):
     asked = st.segmented_control('Ask', QUESTIONS, default=QUESTIONS[0], required=True, wrap=True,
                                  label_visibility='collapsed')
     picture = next(iter(readings.values())).pixels
-    if asked == QUESTIONS[0]: matters(models, picture, readings)
-    elif asked == QUESTIONS[1]: votes(models['logistic'], picture, readings['logistic'])
-    elif asked == QUESTIONS[2]: another(models, picture, readings)
-    elif asked == QUESTIONS[3]: alike(picture)
-    else: how(models, picture)
+    with in_turn():
+        if asked == QUESTIONS[0]: matters(models, picture, readings)
+        elif asked == QUESTIONS[1]: votes(models['logistic'], picture, readings['logistic'])
+        elif asked == QUESTIONS[2]: another(models, picture, readings)
+        elif asked == QUESTIONS[3]: alike(picture)
+        else: how(models, picture)

@@ -31,6 +31,22 @@ def answers(element):
     return element.HasField('html') and 'class="verdicts"' in element.html.body
 
 
+# Note when the pen is lifted from the pad, and when other verdicts than before are on the screen
+STOPWATCH = """() => {
+    const verdicts = () => document.querySelector('.verdicts')?.innerText
+    let before
+    addEventListener('pointerup', () => {
+      before = verdicts()
+      window.stopwatch = { lifted: performance.now(), seconds: null }
+    }, true)
+    new MutationObserver(() => {
+      const watch = window.stopwatch, now = verdicts()
+      if (!watch || watch.seconds !== null || !now || now === before) return
+      requestAnimationFrame(() => { watch.seconds = (performance.now() - watch.lifted) / 1000 })
+    }).observe(document.body, { subtree: true, childList: true, characterData: true })
+}"""
+
+
 async def reply(socket, widget=None, fragment=None, value=None):
     """Send a drawing, or nothing, to the page. The elements of its answer, the fragment of the pad, and the seconds
     until the verdicts were there"""
@@ -85,3 +101,27 @@ def test_twenty_visitors(url):
     seconds = sorted(s for _, times in visits for s in times)
     print(f'\n{VISITORS} visitors: {statistics.median(seconds):.2f} s from stroke end to answer (median), '
           f'{seconds[int(.95 * len(seconds))]:.2f} s (95th percentile)')
+
+
+def test_stroke_end_to_answer(browser, url):
+    page = browser.new_page(viewport={'width': 1280, 'height': 900})
+    page.goto(url)
+    pad = page.locator('.drawing canvas')
+    pad.wait_for()
+    page.evaluate(STOPWATCH)
+    took = []
+    for k in range(31):
+        box = pad.bounding_box()
+        page.mouse.move(box['x'] + 60 + 3 * k, box['y'] + 60)
+        page.mouse.down()
+        for y in range(60, 200, 10): page.mouse.move(box['x'] + 150 - k, box['y'] + y + k)
+        page.mouse.up()
+        took.append(page.wait_for_function('window.stopwatch.seconds').json_value())
+        page.wait_for_function("document.querySelector('.stApp').dataset.testScriptState === 'notRunning'")
+        page.get_by_role('button', name='Clear').click()
+        page.get_by_text('Draw one digit, anywhere').wait_for()
+    page.context.close()
+    first, *others = took # the first waits for the trained models
+    print(f'\n{statistics.median(others):.3f} s from stroke end to answer in Chromium (median of {len(others)}), '
+          f'{sorted(others)[int(.95 * len(others))]:.3f} s (95th percentile), {first:.1f} s the first time')
+    assert min(took) > 0
