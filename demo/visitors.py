@@ -4,6 +4,7 @@ import os
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -136,7 +137,8 @@ def arrive():
     uploads, state, session = context.uploaded_file_mgr, context.session_state, context.session_id
     def leave(): # uploads lie in the server's memory, and again in what the session keeps by the keys of its widgets
         uploads.remove_session_files(session)
-        for key in list(state.filtered_state): del state[key]
+        for key in list(state.filtered_state):
+            with suppress(KeyError): del state[key] # a script that still runs may have been faster
     workshop().enter(session, leave)
     return session
 
