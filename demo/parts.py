@@ -55,12 +55,6 @@ def digits():
     return load_mnist()
 
 
-@st.cache_resource(show_spinner='Every rung reads the 10,000 test digits')
-def test_probabilities():
-    "What each rung says of each test digit: (10000, 10) probabilities by name."
-    return {name: model.predict_proba(digits()[1].images) for name, model in rungs().items()}
-
-
 def canvas(key):
     "A canvas to draw on with its buttons; the drawing, or None. An address with ?canvas=other shows the other one."
     return picture((other_pad if st.query_params.get('canvas') == 'other' else pad)(key))
@@ -118,16 +112,6 @@ def heat(values, factor=1):
     largest = np.abs(values).max() or 1
     colors = colormaps['RdBu_r'](.5 + values / largest / 2, bytes=True)
     return enlarged(colors[..., :3], factor)
-
-
-def figure(size, plot):
-    "A plot as PNG; without pyplot, which threads can't share."
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=size, layout='constrained')
-    plot(figure.subplots())
-    file = io.BytesIO()
-    figure.savefig(file, format='png', dpi=160)
-    return file.getvalue()
 
 
 def gallery(pictures, captions, width=112):

@@ -168,8 +168,7 @@ def test_every_question(app, question):
 
 
 def test_what_matters_is_shown_for_every_reader(app, demo):
-    from why import falls as every_second
-    from why import over
+    from why import falls as every_second, over
     at = app('draw.py', sent(STROKES[5]))
     assert [caption.split(' reads ')[0] for caption in captions(at)[-5:]] == list(PRETRAINED)
     pixels = to_mnist(draw(STROKES[5]))
