@@ -1,150 +1,215 @@
 "Page 1: draw a digit, see what each rung and the reader for drawings make of it, and why."
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
-from mnist_steps.canvas import SeveralDigits
-from mnist_steps.explain import feature_maps, hidden_votes, nearest, occlusion_map, template_votes
-from mnist_steps.reading import read, read_all
-from parts import canvas, digits, enlarged, gallery, heat, readers, show, squared, verdicts
+from parts import ABOUT, accuracies, canvas, digits, enlarged, gallery, readers, show, squared, verdicts
+from why import why
 
 INPUTS = ['Draw', 'Upload', 'Camera', 'Surprise me']
 FORMATS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'tif', 'tiff']
 STAGES = ['grey', 'ink on black', 'cropped', 'scaled', 'centred by mass']
-NEAREST = """The training digits of MNIST that are most like yours, pixel by pixel. No model looks them up: each has
-only what it learned from them."""
-PATCHES = """What happens when a patch is blanked? Where it is red, what is there supports the digit; where it is blue,
-it speaks against it."""
-TEMPLATES = """Each pixel votes by itself: red for the digit, blue against it. The digit with the most votes wins."""
-PIXELS = """Not your drawing, but 28 x 28 pixels of it: cropped, scaled to 20 pixels, and moved so that the centre of
+MOST_SHOWN = 24 # digits of a crowded picture
+COUNTS = 'no one two three four five six seven eight nine'.split()
+WELCOME = { # what to do, for each input
+    'Draw': 'Draw one digit, anywhere, in any size. Five models read it as soon as you lift the pen.',
+    'Upload': 'Choose a picture of a digit: a photo, a scan or a screenshot, dark on light or light on dark. '
+              'Five models read it at once.',
+    'Camera': 'Write a digit with a thick pen on plain paper, hold it in front of the camera, and take the picture. '
+              'Five models read it at once.',
+    'Surprise me': 'Guess first: which digit is this? Then the label and five models answer, too.'}
+PIXELS = """Not your picture, but 28 x 28 pixels of it: cropped, scaled to 20 pixels, and moved so that the centre of
 its ink lies in the middle."""
-MAPS = """The first block makes a picture of every feature that it looks for, such as an edge in one direction. Here are
-16 of them: red is where the feature was found."""
-UNITS = """The hidden units that speak loudest for this digit. Red and blue show where a unit wants ink and where it
-wants none."""
-DRAWN = """**drawn** is no fifth rung. It is a wider convolutional net than **cnn**, and it learned from more digits:
-from those of MNIST, bent and decorated, and from digits that 30 people drew on a tablet. The four rungs have seen the
-digits of MNIST alone, which were scanned from paper."""
+LADDER = """This is a ladder of four models that read handwritten digits. Each is one idea further than the one before
+it, so each is called a **rung**. All have learned from the digits of MNIST, which were scanned from paper, and the
+percentage is the share of its 10,000 test digits that a model reads as their labels say. The fifth, **drawn**, is no
+rung: it is a wider net than **cnn**, and it has seen how people draw on a screen, too."""
+SENTENCES = {
+    'logistic': ('linear', 'Each pixel votes for or against each digit, and the votes are added up.'),
+    'numpy': ('numpy_net', 'Hidden units look at all the pixels first, and vote on what they see. In NumPy alone.'),
+    'torch': ('torch_mlp', 'The same net once more in PyTorch, which works out the derivatives by itself.'),
+    'cnn': ('cnn', 'Small kernels slide over the picture and find edges and curves, wherever they are.'),
+    'drawn': ('lessons/other_hands', 'It also learned from digits that were bent and decorated, and from digits that '
+                                     '30 people drew on a tablet.')}
+
+
+def guess(digit):
+    "Keep what the visitor says of the digit in sight."
+    st.session_state.guessed = digit
+
+
+def another():
+    "Choose another digit of the test set."
+    st.session_state.surprise = int(np.random.default_rng().integers(len(digits()[1])))
+    st.session_state.guessed = None
 
 
 def surprise():
-    "A digit of the test set; another one at the press of a button."
+    "A digit of the test set, and ten buttons; the digit once the visitor has said what it is."
+    if 'surprise' not in st.session_state: another()
     test = digits()[1]
-    if st.button('Another digit', icon=':material/casino:') or 'surprise' not in st.session_state:
-        st.session_state.surprise = np.random.default_rng().integers(len(test))
-    chosen = st.session_state.surprise
-    image = test.images[chosen]
-    show(enlarged(image, 10), f'Test digit {chosen:,}, drawn by a stranger', alt='a digit of the test set')
-    return image
+    chosen, said = st.session_state.surprise, st.session_state.guessed
+    show(enlarged(test.images[chosen], 10), alt='a digit of the test set')
+    if said is None:
+        st.markdown('Which digit is this?')
+        with st.container(horizontal=True, gap='small', key='guesses'):
+            for digit in range(10): st.button(str(digit), key=f'guess_{digit}', on_click=guess, args=(digit,))
+        return None
+    label = test.labels[chosen]
+    agree = 'and so does the label' if said == label else f'the label says **{label}**'
+    st.markdown(f'You say **{said}**, {agree}. It is test digit {chosen:,}, written by a stranger.')
+    st.button('Another digit', icon=':material/casino:', on_click=another)
+    return test.images[chosen]
 
 
-def drawing():
-    "What the visitor drew, uploaded or photographed; or None."
-    how = st.segmented_control('Input', INPUTS, default='Draw', required=True, wrap=True)
+def refusal(file, error):
+    "Why a file can't be read, and what to do."
+    content = file.getvalue()
+    if not content: return f'{file.name} is empty. Choose a file that holds a picture.'
+    try: content.decode()
+    except UnicodeDecodeError: return f'This file can not be read: {error}.'
+    return (f'{file.name} can not be read: it holds text, whatever its name says. '
+            f'Choose a picture ({", ".join(FORMATS)}).')
+
+
+def opened(file):
+    "The picture in a file, grey, or None, with the reason on the page."
+    from mnist_steps.pictures import read_grey
+    if file is None: return None
+    kept, grey = st.session_state.get('opened', (None, None))
+    if kept != file.file_id: # a large photo takes a second
+        try: grey = np.round(read_grey(file) * 255).astype(np.uint8)
+        except ValueError as e:
+            st.error(refusal(file, e), icon=':material/error:')
+            return None
+        st.session_state.opened = file.file_id, grey
+    show(grey, width=280, alt=f'the picture {file.name}')
+    return grey
+
+
+def drawing(how):
+    "What the visitor drew, uploaded, photographed or guessed, as an array; or None."
     if how == 'Draw': return canvas('canvas')
-    if how == 'Upload': return st.file_uploader('A picture of a digit', FORMATS)
-    if how == 'Camera': return st.camera_input('Hold a digit in front of the camera')
+    if how == 'Upload': return opened(st.file_uploader('A picture of a digit', FORMATS, key='upload'))
+    if how == 'Camera': return opened(st.camera_input('Your digit', key='photo', label_visibility='collapsed'))
     return surprise()
 
 
+def read_by(models, image):
+    "For every model by name, what it reads of each digit in a picture; and the reason where there is none."
+    from mnist_steps.canvas import SeveralDigits
+    from mnist_steps.explain import is_sure
+    from mnist_steps.reading import read, read_all
+    first = next(iter(models.values()))
+    try: found = [read(image, first)]
+    except SeveralDigits: found = read_all(image, first)
+    if not found: return {}, 'there are only dots or filled patches: draw a digit'
+    if found[0].digit is None: return {}, found[0].reason
+    pixels = np.stack([reading.pixels for reading in found])
+    def answers(model): # the way from the picture to the pixels is the same for all
+        classes = tuple(model.classes_.tolist())
+        return [replace(reading, digit=classes[p.argmax()], probabilities=p, sure=is_sure(p), classes=classes)
+                for reading, p in zip(found, model.predict_proba(pixels).astype(np.float32))]
+    return {name: answers(model) for name, model in models.items()}, None
+
+
+def in_words(count): return COUNTS[count] if count < len(COUNTS) else str(count)
+
+
 def agreement(said):
-    "One line: who says what."
-    if len(set(said.values())) == 1: return f'All five read **{next(iter(said.values()))}**.'
-    names = {digit: [name for name in said if said[name] == digit] for digit in said.values()}
-    sides = [f'{" and ".join(models)} {"reads" if len(models) == 1 else "read"} **{digit}**'
-             for digit, models in names.items()]
-    return f'They disagree: {", ".join(sides)}.'
+    "One line: how many say what."
+    votes = Counter(said.values()).most_common()
+    if len(votes) == 1: return f'All {in_words(len(said))} read **{votes[0][0]}**.'
+    (digit, count), *others = votes
+    first = f'{in_words(count)} {"says" if count == 1 else "say"} **{digit}**' # short enough for a line of a phone
+    return f'They disagree: {", ".join([first] + [f"{in_words(count)} **{digit}**" for digit, count in others])}.'
 
 
-def nearest_digits(picture):
-    "The training digits that look most like the drawing."
-    st.markdown(NEAREST)
-    train = digits()[0]
-    found = nearest(picture, train, 6)
-    gallery([enlarged(train.images[i]) for i in found], [f'{train.labels[i]}' for i in found])
+def beside(a, b):
+    "Do two boxes (left, top, right, bottom) share at least half of the height of the lower one?"
+    shared = min(a[3], b[3]) - max(a[1], b[1])
+    return 2 * shared >= min(a[3] - a[1], b[3] - b[1])
 
 
-def patch_by_patch(models, picture):
-    "What each model loses when a patch of the drawing is blanked."
-    st.markdown(PATCHES)
-    gallery([heat(occlusion_map(model, picture), 6) for model in models.values()], list(models), 168)
+def rows_of(boxes):
+    "Positions of boxes in rows: from top to bottom, each from left to right."
+    rows = []
+    for i in sorted(range(len(boxes)), key=lambda i: boxes[i][1] + boxes[i][3]):
+        row = next((row for row in rows if any(beside(boxes[i], boxes[j]) for j in row)), None)
+        if row is None: rows.append([i])
+        else: row.append(i)
+    return [sorted(row, key=lambda i: boxes[i][0]) for row in rows]
 
 
-def templates(model, picture, probabilities):
-    "How each pixel votes for the four most probable digits."
-    st.markdown(TEMPLATES)
-    votes = template_votes(model, picture)
-    best = probabilities.argsort()[::-1][:4]
-    gallery([heat(votes[c]) for c in best], [f'votes for {model.classes_[c]}' for c in best])
+def several(readings):
+    "What each model reads where there is more than one digit, row by row."
+    found = next(iter(readings.values()))
+    rows = rows_of([reading.box for reading in found])
+    where = 'from left to right' if len(rows) == 1 else f'in {in_words(len(rows))} rows, read from the top'
+    st.markdown(f'## {len(found)} digits, {where}')
+    for name, by_digit in readings.items():
+        numbers = [''.join(str(by_digit[i].digit) for i in row) for row in rows]
+        st.markdown(f'**{name}** reads ' + ', then '.join(f'**{number}**' for number in numbers))
+    in_order = [readings['drawn'][i] for row in rows for i in row][:MOST_SHOWN]
+    gallery([reading.pixels for reading in in_order], [f'{reading.digit}' for reading in in_order])
 
 
-def first_maps(model, picture):
-    "What the first 16 kernels find, in two rows."
-    st.markdown(MAPS)
-    maps = feature_maps(model, picture)[:16]
-    maps = maps / maps.max(axis=(1, 2), keepdims=True).clip(1e-6)
-    framed = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
-    rows = [np.concatenate(list(row), axis=1) for row in (framed[:8], framed[8:])]
-    show(heat(np.concatenate(rows), 6), width=768, alt='sixteen feature maps')
-
-
-def loudest_units(model, picture):
-    "The hidden units that decide, with their weights."
-    st.markdown(UNITS)
-    units = hidden_votes(model, picture)
-    gallery([heat(unit.weights) for unit in units], [f'unit {unit.unit}: {unit.vote:+.1f}' for unit in units])
-
-
-def why(models, readings):
-    "What decided, for the model of the visitor's choice."
-    choices = [*models, 'patch by patch', 'nearest digits']
-    name = st.segmented_control('Why does it read that?', choices, default='drawn', required=True, wrap=True)
-    picture = readings['drawn'].pixels
-    if name == 'nearest digits': nearest_digits(picture)
-    elif name == 'patch by patch': patch_by_patch(models, picture)
-    elif name == 'logistic': templates(models[name], picture, readings[name].probabilities)
-    elif name in ('cnn', 'drawn'): first_maps(models[name], picture)
-    else: loudest_units(models[name], picture)
-
-
-def several(models, image):
-    "What each model reads where there is more than one digit."
-    readings = {name: read_all(image, model) for name, model in models.items()}
-    st.markdown(f'### {len(readings["drawn"])} digits, from left to right')
-    for name, row in readings.items():
-        st.markdown(f'**{name}** reads **{"".join(str(reading.digit) for reading in row)}**')
-    row = readings['drawn']
-    gallery([enlarged(reading.pixels) for reading in row], [f'{reading.digit}' for reading in row])
+def about():
+    "What a rung is, and a sentence about each with its accuracy and its page."
+    from mnist_steps._modidx import d as index
+    from mnist_steps.plots import RUNG_COLORS
+    site = index['settings']['doc_host'] + index['settings']['doc_baseurl']
+    st.markdown(LADDER)
+    rows = [f'<dt style="border-color:{RUNG_COLORS[name]}">{name}<span>{ABOUT[name]} · {accuracies()[name]}</span></dt>'
+            f'<dd>{text} <a href="{site}/{page}.html" target="_blank">How it works</a></dd>'
+            for name, (page, text) in SENTENCES.items()]
+    st.html(f'<dl class="readers">{"".join(rows)}</dl>')
 
 
 def answer(models, image):
     "The verdict of each model, by name; None where there is nothing to explain."
+    readings, reason = read_by(models, image)
+    if reason: st.info(f'No digit yet: {reason.replace(": ", "; ")}.', icon=':material/draw:')
+    elif len(next(iter(readings.values()))) > 1: several(readings)
+    else:
+        readings = {name: found[0] for name, found in readings.items()}
+        st.markdown('## ' + agreement({name: reading.digit for name, reading in readings.items()}))
+        verdicts(readings)
+        return readings
+    return None
+
+
+def welcome(how):
+    "What to do where there is nothing to read yet."
+    st.markdown(f'## Five models wait for your {"guess" if how == "Surprise me" else "digit"}')
+    st.info(WELCOME[how], icon=':material/draw:')
+    about()
+    readers() # while the visitor draws
+
+
+@st.fragment
+def page():
+    "All of the page; a stroke runs this, and nothing else."
+    left, right = st.columns([1.15, 2.6], gap='medium')
+    with left:
+        how = st.segmented_control('Input', INPUTS, default='Draw', required=True, wrap=True,
+                                   label_visibility='collapsed')
+        image = drawing(how)
     if image is None:
-        st.info('Draw one digit, anywhere, in any size. Five models read it as soon as you lift the pen.',
-                icon=':material/draw:')
-        return None
-    try: readings = {name: read(image, model) for name, model in models.items()}
-    except SeveralDigits: return several(models, image)
-    except ValueError as e:
-        st.error(f'That picture can not be read: {e}', icon=':material/error:')
-        return None
-    if readings['drawn'].digit is None:
-        st.info(f'No digit yet: {readings["drawn"].reason}.', icon=':material/draw:')
-        return None
-    st.markdown('### ' + agreement({name: reading.digit for name, reading in readings.items()}))
-    verdicts(readings)
-    st.caption(DRAWN)
-    return readings
+        with right: welcome(how)
+        return
+    models = readers() | st.session_state.get('mine', {})
+    with right: readings = answer(models, image)
+    if readings:
+        st.markdown('## What the models see')
+        st.markdown(PIXELS)
+        gallery(map(squared, next(iter(readings.values())).steps.values()), STAGES, 140)
+        st.markdown('## Why do they read that?')
+        why(models, readings)
+    st.markdown('## Who reads')
+    about()
 
 
-left, right = st.columns([1, 2.6], gap='medium')
-with left:
-    st.markdown('### Draw a digit')
-    image = drawing()
-models = readers()
-with right: readings = answer(models, image)
-if readings:
-    st.markdown('### What the models see')
-    st.markdown(PIXELS)
-    gallery(map(squared, readings['drawn'].steps.values()), STAGES, 140)
-    st.markdown('### Why')
-    why(models, readings)
+page()

@@ -1,20 +1,50 @@
 "Page 3: your own score against the rungs', and where they fail."
+from concurrent.futures import ThreadPoolExecutor
+
+import altair as alt
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from mnist_steps.data import KNOWN_WRONG_LABELS
-from mnist_steps.plots import plot_confusion, plot_mistakes
-from parts import digits, enlarged, figure, rungs, show, test_probabilities
+from parts import digits, enlarged, gallery, rungs, show
 
+WORST = 15 # mistakes that are shown
+NETS = ('numpy', 'torch', 'cnn')
+KEYS = 'Press a number key to answer, and N for the next digit.'
+STYLE = """<style>.st-key-answers kbd { display: none; } /* it repeats the digit */
+.st-key-answers button { min-height: 44px; min-width: 44px; }</style>"""
+LABEL_ERRORS = 'This label is known to be wrong or undecidable.'
 test = digits()[1]
-predicted = {name: rungs()[name].classes_[p.argmax(axis=1)] for name, p in test_probabilities().items()}
+
+
+@st.cache_resource(show_spinner=False)
+def readings():
+    "What each rung says of all 10,000 test digits, by name: futures of (10000, 10), worked on one after the other."
+    reader = ThreadPoolExecutor(1, 'reads the test digits')
+    return {name: reader.submit(model.predict_proba, test.images) for name, model in rungs().items()}
+
+
+@st.cache_data(show_spinner=False, max_entries=10_000)
+def read_one(name, position):
+    "What a rung says of one test digit."
+    return int(rungs()[name].predict(test.images[position:position + 1])[0])
+
+
+def predicted(name):
+    "What a rung says of all test digits, or None as long as it reads them."
+    future = readings()[name]
+    return rungs()[name].classes_[future.result().argmax(axis=1)] if future.done() else None
 
 
 def another():
-    "Every second digit is one that at least one of the nets gets wrong."
+    "Every second digit is one that at least one of the nets gets wrong, once they have read them all."
     rng = np.random.default_rng()
-    wrong = np.any([predicted[name] != test.labels for name in ('numpy', 'torch', 'cnn')], axis=0)
-    st.session_state.asked = int(rng.choice(np.flatnonzero(wrong)) if rng.random() < .5 else rng.integers(len(test)))
+    position = rng.integers(len(test))
+    answers = [predicted(name) for name in NETS]
+    if rng.random() < .5 and not any(said is None for said in answers):
+        position = rng.choice(np.flatnonzero(np.any([said != test.labels for said in answers], axis=0)))
+    st.session_state.asked = int(position)
     st.session_state.answer = None
 
 
@@ -24,56 +54,98 @@ def answer(digit):
     st.session_state.answers.append((st.session_state.asked, digit))
 
 
-@st.cache_data(show_spinner=False)
-def mistakes(name):
-    "The mistakes of a rung that it is surest of, as PNG."
-    def plot(ax):
-        plot_mistakes(test.images, test.labels, test_probabilities()[name], known_wrong=KNOWN_WRONG_LABELS, ax=ax)
-    return figure((6.75, 5.5), plot)
-
-
-@st.cache_data(show_spinner=False)
-def confusion(name):
-    "What a rung takes for what, as PNG."
-    return figure((5.5, 5.5), lambda ax: plot_confusion(test.labels, predicted[name], ax=ax))
+def verdict(who, said, label):
+    "An answer with its tick or cross, in green or red."
+    color, icon = ('green', 'check') if said == label else ('red', 'close')
+    return f':{color}-badge[:material/{icon}: {who} **{said}**]'
 
 
 def solve(asked, said):
     "What the label and the rungs say, once the visitor has said it."
-    note = ' (this label is known to be wrong or undecidable)' if asked in KNOWN_WRONG_LABELS else ''
-    others = ', '.join(f'{name}: **{digit[asked]}**' for name, digit in predicted.items())
-    st.markdown(f'You say **{said}**, the label says **{test.labels[asked]}**{note}. {others}.')
-    st.button('Next', type='primary', on_click=another, icon=':material/arrow_forward:')
+    label = test.labels[asked]
+    st.markdown(f'{verdict("You say", said, label)} The label says **{label}**.')
+    st.markdown(' '.join(verdict(name, read_one(name, asked), label) for name in rungs()))
+    if asked in KNOWN_WRONG_LABELS: st.caption(LABEL_ERRORS)
+    st.button('Next', type='primary', on_click=another, icon=':material/arrow_forward:', shortcut='N')
 
 
 def scores(answers):
     "How many of the digits so far the visitor and the rungs got right."
     asked, said = np.transpose(answers)
-    by_name = {'you': said} | {name: digit[asked] for name, digit in predicted.items()}
+    by_name = {'you': said} | {name: np.array([read_one(name, i) for i in asked]) for name in rungs()}
     right = {name: (digit == test.labels[asked]).sum() for name, digit in by_name.items()}
-    st.table({'right': {name: f'{count} of {len(asked)}' for name, count in right.items()}})
+    st.table({'right': {name: f'{count} of {len(asked)}' for name, count in right.items()}}, width='content')
+
+
+@st.fragment
+def ask():
+    "A digit, ten buttons, and what everybody says."
+    left, right = st.columns([1, 2.6], gap='medium')
+    asked, said = st.session_state.asked, st.session_state.answer
+    with left: show(enlarged(test.images[asked], 8), f'Test digit {asked:,}', alt='a digit to name')
+    with right:
+        with st.container(horizontal=True, gap='small', key='answers'):
+            for digit in range(10):
+                st.button(str(digit), key=f'answer_{digit}', on_click=answer, args=(digit,), shortcut=str(digit),
+                          disabled=said is not None)
+        if said is None: st.caption(KEYS)
+        else: solve(asked, said)
+        if st.session_state.answers: scores(st.session_state.answers)
+
+
+def mistakes(p, said):
+    "The mistakes of a rung that it is surest of."
+    confidence = p.max(axis=1)
+    order = np.lexsort((p[np.arange(len(p)), test.labels], -confidence)) # of equals, the least probable truth first
+    worst = order[said[order] != test.labels[order]][:WORST]
+    captions = [f'{test.labels[i]} → {said[i]}, {confidence[i]:.0%}{" *" if i in KNOWN_WRONG_LABELS else ""}'
+                for i in worst]
+    gallery(test.images[worst], captions, 96)
+    if any(i in KNOWN_WRONG_LABELS for i in worst): st.caption(f'\\* {LABEL_ERRORS}')
+
+
+def confusion(said):
+    "What a rung takes for what: a square for each pair of digits. What is right is left out, as it would outshine all."
+    pairs = pd.DataFrame({'label': test.labels, 'answer': said})
+    counts = pairs[pairs.label != pairs.answer].value_counts().reset_index(name='digits')
+    every = list(range(10))
+    base = alt.Chart(counts, width=300, height=340).encode(
+        x=alt.X('answer:O', scale=alt.Scale(domain=every), axis=alt.Axis(labelAngle=0, orient='top')),
+        y=alt.Y('label:O', scale=alt.Scale(domain=every)))
+    squares = base.mark_rect().encode(color=alt.Color('digits', scale=alt.Scale(scheme='blues'), legend=None))
+    numbers = base.mark_text().encode(text='digits', color=alt.condition(
+        alt.datum.digits > counts.digits.max() / 2, alt.value('white'), alt.value('black')))
+    st.altair_chart(squares + numbers, width='content')
+
+
+@st.fragment
+def where_they_fail():
+    "The mistakes of the rung of the visitor's choice."
+    st.markdown('### Where they fail')
+    name = st.segmented_control('Rung', list(rungs()), default='cnn', required=True)
+    future = readings()[name]
+    if not future.done(): return wait(name)
+    p, said = future.result(), predicted(name)
+    st.markdown(f'{name} is wrong on **{(said != test.labels).sum()}** of {len(test):,} test digits. These are the '
+                'mistakes that it is surest of: the label → its answer, and how sure it is.')
+    mistakes(p, said)
+    st.markdown('And this is what it takes for what, each square a number of digits. Rows are the labels, columns are '
+                'its answers.')
+    confusion(said)
+
+
+@st.fragment(run_every=.3)
+def wait(name):
+    "Say that a rung still reads, until it has."
+    st.info(f'{name} reads the {len(test):,} test digits.', icon=':material/hourglass:')
+    if readings()[name].done(): st.rerun()
 
 
 if 'asked' not in st.session_state:
     st.session_state.answers = []
     another()
 
+st.html(STYLE)
 st.markdown('### Which digit is this?')
-left, right = st.columns([1, 2.6], gap='medium')
-asked, said = st.session_state.asked, st.session_state.answer
-with left: show(enlarged(test.images[asked], 8), f'Test digit {asked:,}', alt='a digit to name')
-with right:
-    with st.container(horizontal=True):
-        for digit in range(10):
-            st.button(str(digit), key=f'answer_{digit}', on_click=answer, args=(digit,), disabled=said is not None)
-    if said is not None: solve(asked, said)
-    if st.session_state.answers: scores(st.session_state.answers)
-
-st.markdown('### Where they fail')
-name = st.segmented_control('Rung', list(rungs()), default='cnn', required=True)
-count = (predicted[name] != test.labels).sum()
-st.markdown(f'{name} is wrong on **{count}** of {len(test):,} test digits. '
-            'These are the mistakes that it is surest of:')
-show(mistakes(name), width=640, alt=f'the fifteen most confident mistakes of {name}')
-st.markdown('And this is what it takes for what: rows are the labels, columns its answers.')
-show(confusion(name), width=520, alt=f'confusion matrix of {name}')
+ask()
+where_they_fail()

@@ -5,14 +5,19 @@
 """
 import base64
 import json
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
+from nbdev.config import get_config
 
+from mnist_steps.canvas import STROKES
 from mnist_steps.cnn import block_shapes
 from mnist_steps.rungs import PRETRAINED, load_pretrained
 
+cfg = get_config()
+SITE = cfg.doc_host + cfg.doc_baseurl + '/'
 PLAY = Path(__file__).with_name('play')
 PAGE = Path(__file__).parents[1]/'mnist_steps'/'play.html'
 SCRIPTS = 'canvas.js', 'nets.js', 'pad.js', 'page.js' # the weights come after the second
@@ -71,17 +76,23 @@ def net(name):
         return dense_layers(*((state[f'{part}.weight'].T, state[f'{part}.bias']) for part in ('hidden', 'output')))
     return conv_layers(state, params['channels'], params['lean'])
 
+def strokes():
+    "A drawing of each digit, for visitors who want to see one"
+    return [[[[round(x, 3), round(y, 3)] for x, y in stroke] for stroke in STROKES[digit]] for digit in range(10)]
+
 def script():
     "All scripts and weights as one script, for a page of the site"
     nets = {name: net(name) for name in PRETRAINED}
     parts = [text(name) for name in SCRIPTS if (PLAY/name).exists()]
-    parts.insert(2, f'mnistSteps.nets = {json.dumps(nets)}')
+    parts.insert(2, f'mnistSteps.nets = {json.dumps(nets)}\nmnistSteps.strokes = {json.dumps(strokes())}')
     return '\n;\n'.join(map(str.strip, parts)) + '\n' # the semicolons keep a script from calling the one before it
 
 def page():
     "The one file: everything in one HTML page that works from a disk"
-    style = text('play.css') if (PLAY/'play.css').exists() else ''
-    return text('play.html').replace('/* STYLE */', style).replace('/* SCRIPT */', script())
+    icon = np.fromfile(cfg.nbs_path/'images'/'icon.svg', np.uint8)
+    facts = {'SITE': SITE, 'VERSION': cfg.version, 'ICON': f'data:image/svg+xml;base64,{in_base64(icon, np.uint8)}',
+             '/* STYLE */': text('play.css'), '/* SCRIPT */': script()}
+    return re.sub('|'.join(map(re.escape, facts)), lambda name: facts[name[0]], text('play.html'))
 
 def main():
     new = page()

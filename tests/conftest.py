@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -23,7 +24,7 @@ FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '-
 FIRST = ['test_site.py', 'test_browser.py', 'test_load.py', 'test_packaging.py', 'test_cli.py', 'test_torch.py']
 
 LONG = ('test_background.py', 'test_bench.py', 'test_cli.py', 'test_demo.py', 'test_load.py', 'test_play.py',
-        'test_site.py')
+        'test_site.py', 'test_visitors.py')
 
 
 def pytest_addoption(parser):
@@ -100,17 +101,18 @@ def is_healthy(address):
     except OSError: return False
 
 
-@pytest.fixture(scope='session')
-def url(tmp_path_factory):
-    "The app, served from another folder"
+@contextmanager
+def serving(folder, **env):
+    "The app, served from another folder; its address"
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp('server')/'log'
+    log = folder/'log'
     command = [sys.executable, '-c', 'import sys; from mnist_steps.cli import main; sys.exit(main())',
                'demo', '--port', str(port), '--no-browser']
     with log.open('w') as file:
-        server = subprocess.Popen(command, cwd=log.parent, stdout=file, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, env=os.environ | env)
     address = f'http://localhost:{port}'
     def answers():
         assert server.poll() is None, log.read_text()
@@ -121,6 +123,12 @@ def url(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.fixture(scope='session')
+def url(tmp_path_factory):
+    "The app"
+    with serving(tmp_path_factory.mktemp('server')) as address: yield address
 
 
 @pytest.fixture(scope='module') # its event loop must end before a test may start another

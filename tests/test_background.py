@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_steps.background import Training, make_rung, running
+from mnist_steps.background import Training, hear_batches, make_rung, running
 from mnist_steps.cnn import ConvNet
 from mnist_steps.numpy_net import NumpyNet
 from mnist_steps.rungs import RUNGS, to_json
@@ -67,12 +67,46 @@ def test_hyperparameters_keep_their_types(digits_dir):
     assert type(training.model.channels) is tuple
 
 
+@pytest.mark.parametrize('rung, params', [
+    ('numpy', dict(dropout=.3, momentum=.5)), ('numpy', dict(distortion=.5)), ('torch', dict(dropout=.3)),
+    ('cnn', dict(channels=(4, 8, 8)))])
+def test_every_batch_is_told(rung, params, digits, digits_dir):
+    "Their mean is the loss of the epoch, and telling it changes nothing"
+    with Training(rung, 2, digits_dir, epochs=2, batch_size=30, **params) as training: training.wait()
+    assert training.error is None
+    losses = np.reshape(training.batch_losses, (2, -1))
+    train, _ = digits[0].split(1/6)
+    assert losses.shape[1] == -(-len(train) // 30)
+    assert np.allclose(losses.mean(axis=1), training.history['loss'], rtol=1e-6)
+    here = make_rung(rung, 2, epochs=2, batch_size=30, **params).fit(train)
+    if rung != 'cnn': assert here.history_['loss'] == training.history['loss'] # cnn: one thread there, several here
+
+
+def test_batches_up_to_the_divergence_are_told(digits_dir):
+    with Training('numpy', data=digits_dir, learning_rate=1e9, epochs=3) as training: training.wait()
+    assert training.error and np.isfinite(training.batch_losses[0])
+
+
+def test_hearing_ends(digits):
+    model = NumpyNet(epochs=1)
+    heard = []
+    with hear_batches(model, heard.append): model.fit(digits[0])
+    n = len(heard)
+    model.fit(digits[0]).score(digits[1])
+    assert n == -(-len(digits[0]) // model.batch_size) and len(heard) == n
+
+
+@pytest.mark.skipif(not hasattr(os, 'getpriority'), reason='Windows counts priorities in another way')
+def test_a_training_goes_last(endless):
+    assert os.getpriority(os.PRIO_PROCESS, endless.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_logistic_regression_reports_once(digits, digits_dir):
     train, held_out = digits[0].split(1/6)
     with Training('logistic', data=digits_dir, C=.01) as training:
         assert training.epochs is None and training.wait()
     assert [len(values) for values in training.history.values()] == [1, 1, 1]
-    assert training.model.C == .01
+    assert training.model.C == .01 and training.batch_losses == []
     assert training.history['valid_accuracy'] == [training.model.score(held_out)]
     here = make_rung('logistic', C=.01).fit(train, validation=held_out)
     assert_same(training.model, here)
@@ -210,7 +244,7 @@ def test_child_ends_with_its_standard_input(digits_dir, tmp_path):
     job = json.dumps({'rung': to_json('numpy'), 'data': to_json(str(digits_dir)), 'epochs': to_json(ENDLESS)})
     command = [sys.executable, '-m', 'mnist_steps.background', str(folder), job]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert json.loads(child.stdout.readline())['epoch'] == 1
+    assert 'epoch' in next(message for message in map(json.loads, child.stdout) if 'batch_losses' not in message)
     child.stdin.close()
     child.stdout.close()
     assert child.wait(60) and not folder.exists()

@@ -72,7 +72,7 @@ def test_wheel_is_the_package_and_nothing_else(archives):
     assert names - about == files('mnist_steps') | {f'mnist_steps/{name}' for name in files('demo')}
 
 def test_wheel_has_the_app_and_its_settings(archives):
-    app = {'__init__.py', 'app.py', 'requirements.txt', '.streamlit/config.toml'}
+    app = {'__init__.py', 'app.py', 'app.css', 'pad.js', 'canvas.js', 'requirements.txt', '.streamlit/config.toml'}
     assert {f'mnist_steps/demo/{name}' for name in app} <= set(zipfile.ZipFile(archives[1]).namelist())
 
 def test_wheel_tells_type_checkers_to_look(archives):

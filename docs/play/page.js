@@ -113,7 +113,8 @@ const about = () => make('p', {class: 'play-about'},
 
 // The row under the pad
 function buildTools(pad) {
-  const width = make('input', {type: 'range', min: 10, max: 40, value: Math.round(pad.pen * 280)})
+  const width = make('input', {
+    type: 'range', 'aria-label': 'Pen width', min: 10, max: 40, value: Math.round(pad.pen * 280)})
   width.addEventListener('input', () => pad.setPen(width.value / 280))
   let example = 7 // a seven first, then another digit each time: 4, 1, 8, 5, 2 ...
   const show = button('Show me one', () => {
@@ -171,7 +172,7 @@ function build(element) {
       link('drawing', 'as the digits of MNIST are'), '.')),
     about())
   element.append(live)
-  element.pad = pad // for tests and for the curious
+  Object.assign(element, {pad, isBusy: () => asked !== 0}) // for tests and for the curious
   element.classList.add('play-built')
 }
 
