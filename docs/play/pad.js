@@ -30,6 +30,15 @@ function paint(context, side, strokes, pen) {
   }
 }
 
+// The same stroke with as many points between its own as a hand leaves on its way
+function dense(stroke) {
+  return stroke.flatMap(([x, y], k) => {
+    const [fromX, fromY] = stroke[Math.max(0, k - 1)]
+    const n = Math.max(1, Math.ceil(Math.hypot(x - fromX, y - fromY) / .02))
+    return Array.from({length: n}, (_, i) => [fromX + (x - fromX) * (i + 1) / n, fromY + (y - fromY) * (i + 1) / n])
+  })
+}
+
 // A ring where the keys have moved the pen; full while it is down
 function paintCursor(context, side, cursor, pen) {
   context.beginPath()
@@ -187,7 +196,7 @@ mnistSteps.pad = (element, options = {}) => {
 
   // Draw these strokes as a hand would, point by point
   function showSlowly(drawing, seconds) {
-    const points = drawing.flatMap((stroke, k) => stroke.map(point => [k, point]))
+    const points = drawing.flatMap((stroke, k) => dense(stroke).map(point => [k, point]))
     const start = performance.now()
     let done = 0
     replace([])

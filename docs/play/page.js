@@ -54,6 +54,7 @@ function agreement(said) {
 function excuse(reason) {
   const several = /^(\d+) digits/.exec(reason)
   if (several) return `${several[1]} digits at once: draw one, and clear the pad before the next.`
+  if (reason.includes('more than one colour')) return 'More ink than paper: clear the pad, and draw one digit.'
   return `No digit yet: ${reason.replace(/: draw a digit.*/, '')}.`
 }
 
