@@ -63,7 +63,7 @@ function buildVerdict(name, note) {
   const digit = make('b', {class: 'play-open'}, '–')
   const sure = make('span', {class: 'play-sure'}, '\u00a0')
   const element = make('li', { 'data-reader': name },
-    make('span', {class: 'play-name'}, name), make('small', {}, note), digit, sure)
+    make('span', {class: 'play-name'}, name), make('span', {class: 'play-note'}, note), digit, sure)
   return {element, digit, sure, bars: DIGITS.map(() => make('i'))}
 }
 
