@@ -51,7 +51,9 @@
   function grey(data) {
     const out = new Float32Array(data.length/4)
     for (let i = 0, j = 0; i < out.length; i++, j += 4) {
-      const [red, green, blue] = [fround(data[j]/255), fround(data[j + 1]/255), fround(data[j + 2]/255)]
+      const red = fround(data[j]/255)
+      const green = fround(data[j + 1]/255)
+      const blue = fround(data[j + 2]/255)
       out[i] = fround(fround(green*GREEN) + red*RED) + blue*BLUE
     }
     return out
@@ -68,12 +70,24 @@
     return Math.sqrt(sum(values.map(value => (value - mean)**2))/values.length)
   }
 
-  function withoutAlpha(bright, alpha) { // what the two show together: where the ink shows only in alpha, it is alpha
-    const shown = bright.filter((_, i) => alpha[i] > 0)
-    const thin = alpha.filter(value => value < 0.5).length
-    if (!shown.length || thin > 0.5*alpha.length || deviation(shown) < fround(0.1)) return alpha
+  // What colours and alpha show together, in [0, 1]. Where more than half of the picture is transparent, or all that
+  // shows has one brightness, the ink is in the alpha.
+  function brightness(data) {
+    const alpha = new Float32Array(data.length/4)
+    let opaque = true
+    let thin = 0
+    for (let i = 0; i < alpha.length; i++) {
+      alpha[i] = data[4*i + 3]/255
+      if (alpha[i] <= fround(0.999)) opaque = false
+      if (alpha[i] < 0.5) thin++
+    }
+    if (thin > 0.5*alpha.length) return alpha
+    const colors = grey(data)
+    if (opaque) return colors
+    const shown = colors.filter((_, i) => alpha[i] > 0)
+    if (deviation(shown) < fround(0.1)) return alpha
     const ground = median(shown)
-    return bright.map((value, i) => Math.min(1, fround(value*alpha[i]) + fround(ground*fround(1 - alpha[i]))))
+    return colors.map((value, i) => Math.min(1, fround(value*alpha[i]) + fround(ground*fround(1 - alpha[i]))))
   }
 
   function isPlain(data) { // RGBA: opaque, and grey already?
@@ -90,9 +104,7 @@
       for (let i = 0; i < levels.length; i++) levels[i] = data[4*i]
       return {data: levels, width, height}
     }
-    const alpha = new Float32Array(width*height).map((_, i) => data[4*i + 3]/255)
-    const opaque = alpha.every(value => value > fround(0.999))
-    const bright = opaque ? grey(data) : withoutAlpha(grey(data), alpha)
+    const bright = brightness(data)
     for (let i = 0; i < levels.length; i++) levels[i] = roundEven(fround(bright[i]*255))
     return {data: levels, width, height}
   }
@@ -340,11 +352,13 @@
   // ## An ordinary pen
 
   // Distances to the nearest 0, squared, exact (Felzenszwalb and Huttenlocher, "Distance transforms of sampled
-  // functions"): the lowest, at each place, of the parabolas that stand on n numbers
-  function lowest(heights) {
-    const n = heights.length
+  // functions"): on each of n numbers, `step` apart, stands a parabola; the lowest of them at each place replaces it
+  function lower(numbers, start, step, n) {
+    const heights = new Float64Array(n)
+    for (let x = 0; x < n; x++) heights[x] = numbers[start + x*step]
     const feet = new Int32Array(n) // where those stand that are the lowest somewhere
-    const starts = new Float64Array(n).fill(-Infinity) // and from where on each is
+    const starts = new Float64Array(n) // and from where on each is
+    starts[0] = -Infinity
     let last = 0
     for (let x = 1; x < n; x++) {
       let meets = crossing(heights, feet[last], x)
@@ -352,12 +366,10 @@
       feet[++last] = x
       starts[last] = meets
     }
-    const out = new Float64Array(n)
     for (let x = 0, k = 0; x < n; x++) {
       while (k < last && starts[k + 1] < x) k++
-      out[x] = heights[feet[k]] + (x - feet[k])**2
+      numbers[start + x*step] = heights[feet[k]] + (x - feet[k])*(x - feet[k])
     }
-    return out
   }
 
   function crossing(heights, a, b) { // where the parabolas on a and b meet
@@ -365,15 +377,12 @@
   }
 
   function distances({data, width, height}) { // mask -> distance of each pixel to the nearest 0
-    const squares = Float64Array.from(data, value => value ? 1e9 : 0)
-    const column = new Float64Array(height)
-    for (let x = 0; x < width; x++) {
-      for (let y = 0; y < height; y++) column[y] = squares[y*width + x]
-      const least = lowest(column)
-      for (let y = 0; y < height; y++) squares[y*width + x] = least[y]
-    }
-    for (let y = 0; y < height; y++) squares.set(lowest(squares.subarray(y*width, (y + 1)*width)), y*width)
-    return squares.map(Math.sqrt)
+    const out = new Float64Array(data.length)
+    for (let i = 0; i < out.length; i++) out[i] = data[i] ? 1e9 : 0
+    for (let x = 0; x < width; x++) lower(out, x, width, height)
+    for (let y = 0; y < height; y++) lower(out, y*width, 1, width)
+    for (let i = 0; i < out.length; i++) out[i] = Math.sqrt(out[i])
+    return out
   }
 
   function ridge(inside, width) { // distances that no neighbour exceeds: along the middle of a stroke
@@ -396,8 +405,8 @@
     const pen = Math.min(Math.max(width/FINE, PEN[0]), PEN[1])
     const grow = (pen*size - 20*width)/(2*(20 - pen))
     const out = inside.map((value, i) => Math.min(Math.max(value - outside[i] + grow, -0.5), 0.5) + 0.5)
-    const box = boxOf({...fine, data: Uint8Array.from(out, value => value > 0.5)}, [0, 1])
-    return cut({...fine, data: Uint8Array.from(out, value => roundEven(value*255))}, box, SAME)
+    const box = boxOf({...fine, data: new Uint8Array(out.map(value => value > 0.5))}, [0, 1])
+    return cut({...fine, data: new Uint8Array(out.map(value => roundEven(value*255)))}, box, SAME)
   }
 
   function isDot(ink) { // a filled patch?
