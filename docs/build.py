@@ -18,6 +18,7 @@ from PIL import Image
 from sphinx.cmd.build import build_main
 
 import play
+import touch
 from pages import cfg, link_pages, link_symbols, options, page_name, processed
 
 GROUPS = {'Book': '.', 'Lessons': 'lessons', 'Workshop': 'reference'} # caption in the sidebar -> folder of notebooks
@@ -34,7 +35,7 @@ def myst(markdown, module):
     "Markdown of nbdev and Quarto, from the page of `module`, as MyST: links to symbols and pages, callouts"
     markdown = link_symbols(markdown, module, symbol_link)
     markdown = re.sub(r'^(:{3,})\s*\{\.callout-(\w+)[^}]*\}', r'\1{\2}', markdown, flags=re.M)
-    return link_pages(markdown, '{page}.ipynb')
+    return link_pages(touch.living(markdown), '{page}.ipynb')
 
 def smaller(png):
     "A picture, in base64, with no more than 256 colours: to the eye the same, and a fraction of the size"
@@ -103,6 +104,7 @@ def write_pages(source):
     for path in paths:
         front, module, cells = processed(cfg.nbs_path/path)
         cells = [head(path, front, cells), *(convert(cell, module) for cell in cells)]
+        cells += touch.loaders(cells, path.parent)
         if path.name == cfg.readme_nb: cells += sidebar(paths)
         page = source/f'{page_name(path)}.ipynb'
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +129,7 @@ def main():
                          str(source), str(out)])
     drop_idle_spans(out)
     play.write_site(out)
+    touch.write_scripts(out/'_static')
     return failed
 
 if __name__ == '__main__': sys.exit(main())
