@@ -4,20 +4,18 @@
     python docs/build.py FOLDER    # build it in FOLDER
 """
 import argparse
-import io
 import math
 import re
 import shutil
 import sys
-from base64 import b64decode, b64encode
 from pathlib import Path
 
 from execnb.nbio import mk_cell, new_nb, write_nb
 from nbdev.doclinks import nbglob
-from PIL import Image
 from sphinx.cmd.build import build_main
 
 from pages import cfg, link_pages, link_symbols, options, page_name, processed
+from themes import follow_theme
 
 GROUPS = {'Book': '.', 'Lessons': 'lessons', 'Workshop': 'reference'} # caption in the sidebar -> folder of notebooks
 TAGS = { # option of Quarto's -> tag of MyST-NB's
@@ -35,18 +33,10 @@ def myst(markdown, module):
     markdown = re.sub(r'^(:{3,})\s*\{\.callout-(\w+)[^}]*\}', r'\1{\2}', markdown, flags=re.M)
     return link_pages(markdown, '{page}.ipynb')
 
-def smaller(png):
-    "A picture, in base64, with no more than 256 colours: to the eye the same, and a fraction of the size"
-    whole, file = b64decode(png), io.BytesIO()
-    picture = Image.open(io.BytesIO(whole)).convert('RGB').quantize(256, dither=Image.Dither.NONE)
-    picture.save(file, 'PNG', optimize=True)
-    return b64encode(file.getvalue()).decode() if file.tell() < len(whole) else png
-
 def convert_outputs(cell, module):
-    "Make the pictures of a cell small and its texts MyST; returns the texts"
+    "Make the texts of a cell MyST; returns them"
     texts = []
     for data in (output.data for output in cell.outputs if 'data' in output):
-        if 'image/png' in data: data['image/png'] = smaller(''.join(data['image/png']))
         if 'text/markdown' in data:
             data['text/markdown'] = myst(''.join(data['text/markdown']), module)
             texts.append(data['text/markdown'])
@@ -123,6 +113,7 @@ def main():
     failed = build_main(['-W', '--keep-going', '-q', '-c', str(Path(__file__).parent), '-d', str(source/'.doctrees'),
                          str(source), str(out)])
     drop_idle_spans(out)
+    follow_theme(out)
     return failed
 
 if __name__ == '__main__': sys.exit(main())
