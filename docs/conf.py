@@ -3,7 +3,8 @@ from pathlib import Path
 
 from nbdev.config import get_config
 
-sys.path.insert(0, str(Path(__file__).parent)) # our extensions
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE)) # our extensions
 cfg = get_config()
 project = cfg.title
 author = cfg.author
@@ -27,7 +28,7 @@ html_favicon = '../nbs/images/icon.svg'
 html_static_path = ['_static', '../nbs/images/card.png']
 html_css_files = ['site.css']
 html_js_files = ['site.js']
-html_search_scorer = 'scorer.js'
+html_search_scorer = str(HERE/'scorer.js')
 html_copy_source = False
 
 ogp_site_url = html_baseurl

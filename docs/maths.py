@@ -16,7 +16,7 @@ PLAIN = ('/', '∂', '∞', '…', '′', '″', '‴') # operators to MathML, o
 BINARY = ('±', '∓') # and the other way round
 CLOSING = (')', ']', '}', '⌋', *BARS, *PLAIN)
 CHILDREN = {'mfrac': 2, 'mroot': 2, 'msub': 2, 'msup': 2, 'munder': 2, 'mover': 2, 'msubsup': 3, 'munderover': 3}
-THIN = '0.167em'
+NONE, THIN = '0em', '0.167em'
 
 logger = logging.getLogger(__name__)
 
@@ -30,17 +30,17 @@ def mend_row(row):
     for before, element, after in zip([None, *row], list(row), [*row[1:], None]):
         follows = before is not None and (before.tag not in ('mo', 'mspace') or before.text in CLOSING)
         if element.text in BINARY: element.tag = 'mo'
-        if element.text == '−' and not follows: set_spaces(element, '0', '0', 'prefix')
+        if element.text == '−' and not follows: set_spaces(element, NONE, NONE, 'prefix')
         if element.text in FUNCTIONS:
             opens = after is None or after.text in ('(', '[')
-            set_spaces(element, THIN if follows else '0', '0' if opens else THIN)
+            set_spaces(element, THIN if follows else NONE, NONE if opens else THIN)
 
 def mend(math):
     "Give the symbols of a formula the spaces that TeX gives them"
     bars = [element for element in math.iter('mo') if element.text in BARS]
-    for number, bar in enumerate(bars): set_spaces(bar, '0', '0', 'postfix' if number % 2 else 'prefix')
+    for number, bar in enumerate(bars): set_spaces(bar, NONE, NONE, 'postfix' if number % 2 else 'prefix')
     for element in math.iter():
-        if element.text in PLAIN: set_spaces(element, '0', '0')
+        if element.text in PLAIN: set_spaces(element, NONE, NONE)
         mend_row(element)
 
 def mathml(tex, display):
