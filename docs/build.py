@@ -29,7 +29,7 @@ TAGS = { # option of Quarto's -> tag of MyST-NB's
     ('include', 'false'): 'remove-cell',
     ('code-fold', 'true'): 'hide-input'}
 GLOSSARY = 'reference/glossary.ipynb'
-LONG = 48 # columns: what a phone shows of a line of code
+LONG = 36 # columns: what a phone shows of a line of code
 SITEMAP = 'http://www.sitemaps.org/schemas/sitemap/0.9'
 COLAB = 'https://colab.research.google.com/github'
 
@@ -188,7 +188,8 @@ def finish(out):
 def write_llms(out, fronts):
     "Write what a language model should know first: what the project is, and each page in a line (llmstxt.org)"
     home = fronts[Path(cfg.readme_nb)]
-    text = f"# {home['title']} {cfg.version}\n\n> {' '.join(cfg.description.split())}\n\n{home.get('description', '')}\n"
+    summary = ' '.join(cfg.description.split())
+    text = f"# {home['title']} {cfg.version}\n\n> {summary}\n\n{home.get('description', '')}\n"
     for caption, members in groups(fronts):
         text += f'\n## {caption}\n\n'
         for path in members:
@@ -201,7 +202,7 @@ def write_llms(out, fronts):
 def write_sitemap(out):
     "Write the addresses of all pages but the one that searches"
     pages = sorted(page.relative_to(out).as_posix() for page in out.rglob('*.html') if page.name != 'search.html')
-    urls = '\n'.join(f'<url><loc>{SITE}{page.removesuffix("index.html")}</loc></url>' for page in pages)
+    urls = '\n'.join(f'<url><loc>{SITE}{page}</loc></url>' for page in pages)
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{SITEMAP}">\n{urls}\n</urlset>\n'
     (out/'sitemap.xml').write_text(text, encoding='utf-8')
 

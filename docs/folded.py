@@ -1,5 +1,6 @@
-"""On the pages of book and lessons an API entry is folded: its signature is what one sees, and the rest opens by a click
-or by its anchor. On the pages of the workshop Sphinx's own form stays."""
+"""Fold the API entries of book and lessons: one sees the signature, and the rest opens by a click or by its anchor.
+
+On the pages of the workshop Sphinx's own form stays."""
 from sphinx import addnodes
 from sphinx.writers.html5 import HTML5Translator
 

@@ -8,6 +8,15 @@ function reachByKeyboard() {
   }
 }
 
+// The sidebar is longer than the screen: show the part with this page
+function showCurrentPage() {
+  const current = document.querySelector('.sidebar-tree .current-page > a')
+  const box = document.querySelector('.sidebar-scroll')
+  if (!current || !box) return
+  const below = current.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom
+  if (below > 0) box.scrollTop += below + box.clientHeight / 2
+}
+
 // A link to a folded entry opens it, and everything around it
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)))
@@ -29,6 +38,7 @@ if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
 addEventListener('load', () => {
   for (const heading of document.querySelectorAll('[role=heading]:not([aria-level])')) heading.ariaLevel = 2
   reachByKeyboard()
+  showCurrentPage()
   openTarget()
 })
 addEventListener('resize', reachByKeyboard)
