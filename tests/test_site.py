@@ -14,7 +14,7 @@ from nbdev.config import get_config
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT/'docs'))
 
-from maths import mathml # noqa: E402
+from maths import mathml  # noqa: E402
 
 ADDRESS = 'https://mnist-steps.github.io/mnist-steps/'
 GROUPS = {'Book': 'nbs', 'Lessons': 'nbs/lessons', 'Workshop': 'nbs/reference'} # in the sidebar -> folder of notebooks
@@ -262,7 +262,8 @@ def public_names():
     "Every function and class that the modules offer: (module, name)"
     for path in sorted((ROOT/'mnist_steps').glob('[!_]*.py')):
         for node in ast.parse(path.read_text(encoding='utf-8')).body:
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name[0] != '_': yield path.stem, node.name
+            if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or node.name[0] == '_': continue
+            if 'patch' not in map(ast.unparse, node.decorator_list): yield path.stem, node.name
 
 
 def test_every_function_and_class_is_listed(folder, site):
@@ -376,8 +377,9 @@ def test_book_on_paper(folder, browser, tmp_path):
     file = tmp_path/'book.pdf'
     subprocess.run([sys.executable, 'docs/book.py', str(file), '--site', str(folder)], cwd=ROOT, check=True)
     content = file.read_bytes()
-    found = [title.decode() for title in re.findall(rb'/Title \(((?:[^()\\]|\\.)*)\)', content)]
-    places = [found.index(title) for title in titles()]
+    outline = re.findall(rb'/Title \(((?:[^()\\]|\\.)*)\)', content)
+    found = [title.decode().replace(' ', '') for title in outline] # where a title is broken it has no blank
+    places = [found.index(title.replace(' ', '')) for title in titles()]
     assert len(places) > 15 and places == sorted(places)
     assert len(re.findall(rb'/Type /Page\b', content)) > 100
 
