@@ -14,33 +14,29 @@ FUNCTIONS = ('log', 'ln', 'exp', 'max', 'min', 'argmax', 'softmax')
 BARS = ('|', '‖')
 PLAIN = ('/', '∂', '∞', '…', '′', '″', '‴') # operators to MathML, ordinary symbols to TeX: no space around them
 BINARY = ('±', '∓') # and the other way round
-CLOSING = (')', ']', '}', '⌋', *BARS, *PLAIN)
+CLOSING = (')', ']', '}', '⌋', *BARS)
 CHILDREN = {'mfrac': 2, 'mroot': 2, 'msub': 2, 'msup': 2, 'munder': 2, 'mover': 2, 'msubsup': 3, 'munderover': 3}
-NONE, THIN = '0em', '0.167em'
+THIN = '0.167em'
 
 logger = logging.getLogger(__name__)
-
-def set_spaces(operator, left, right, form=None):
-    "Set the spaces around an operator, and whether it stands before, between or after what it belongs to"
-    operator.tag = 'mo'
-    operator.attrib |= {'lspace': left, 'rspace': right} | ({'form': form} if form else {})
 
 def mend_row(row):
     "Signs and names of functions, whose spaces depend on their neighbours in `row`"
     for before, element, after in zip([None, *row], list(row), [*row[1:], None]):
         follows = before is not None and (before.tag not in ('mo', 'mspace') or before.text in CLOSING)
         if element.text in BINARY: element.tag = 'mo'
-        if element.text == '−' and not follows: set_spaces(element, NONE, NONE, 'prefix')
+        if element.text == '−' and not follows: element.set('form', 'prefix')
         if element.text in FUNCTIONS:
             opens = after is None or after.text in ('(', '[')
-            set_spaces(element, THIN if follows else NONE, NONE if opens else THIN)
+            element.tag = 'mo'
+            element.attrib |= {'lspace': THIN if follows else '0em', 'rspace': '0em' if opens else THIN}
 
 def mend(math):
     "Give the symbols of a formula the spaces that TeX gives them"
     bars = [element for element in math.iter('mo') if element.text in BARS]
-    for number, bar in enumerate(bars): set_spaces(bar, NONE, NONE, 'postfix' if number % 2 else 'prefix')
+    for number, bar in enumerate(bars): bar.set('form', 'postfix' if number % 2 else 'prefix')
     for element in math.iter():
-        if element.text in PLAIN: set_spaces(element, NONE, NONE)
+        if element.text in PLAIN: element.tag = 'mi'
         mend_row(element)
 
 def mathml(tex, display):
