@@ -14,6 +14,7 @@ FUNCTIONS = ('log', 'ln', 'exp', 'max', 'min', 'argmax', 'softmax')
 BARS = ('|', '‖')
 PLAIN = ('/', '∂', '∞', '…', '′', '″', '‴') # operators to MathML, ordinary symbols to TeX: no space around them
 BINARY = ('±', '∓') # and the other way round
+SIGNS = ('+', '·', '⋅', '×', '=')
 CLOSING = (')', ']', '}', '⌋', *BARS)
 CHILDREN = {'mfrac': 2, 'mroot': 2, 'msub': 2, 'msup': 2, 'munder': 2, 'mover': 2, 'msubsup': 3, 'munderover': 3}
 THIN = '0.167em'
@@ -26,6 +27,7 @@ def mend_row(row):
         follows = before is not None and (before.tag not in ('mo', 'mspace') or before.text in CLOSING)
         if element.text in BINARY: element.tag = 'mo'
         if element.text == '−' and not follows: element.set('form', 'prefix')
+        if element.text in SIGNS and follows: element.set('form', 'infix') # also between texts, which count as blanks
         if element.text in FUNCTIONS:
             opens = after is None or after.text in ('(', '[')
             element.tag = 'mo'

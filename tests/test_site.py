@@ -226,6 +226,7 @@ def test_a_formula_without_mathml_is_refused(formula):
     (r'a = -b', '<mo form="prefix">−</mo><mi>b</mi>'),
     (r'(a) - b', '<mo>−</mo><mi>b</mi>'),
     (r'\log x', '<mo lspace="0em" rspace="0.167em">log</mo><mi>x</mi>'),
+    (r'\text{a} + \text{b}', '<mo form="infix">+</mo>'),
     (r'a/b', '<mi>/</mi>'),
     (r'\mathrm{i}', '<mi mathvariant="normal">i</mi>')])
 def test_spaces_in_formulas(formula, expected):
