@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'RUNG_NAMES', 'BENCH_PARTS', 'OPTIONS', 'INTERRUPTED', 'NOBODY_READS', 'climb_rungs', 'train_rung',
-           'evaluate_rung', 'read_pictures', 'find_app', 'demo_command', 'check_port', 'serve_demo', 'measure_speed',
-           'show_info', 'main']
+           'evaluate_rung', 'read_pictures', 'find_page', 'open_page', 'find_app', 'demo_command', 'check_port',
+           'serve_demo', 'measure_speed', 'show_info', 'main']
 
 # %% ../nbs/reference/cli.ipynb #aace37bf
 import os
@@ -171,6 +171,31 @@ def read_pictures(
     if json: _print_json(rows)
     return code
 
+# %% ../nbs/reference/cli.ipynb #f47e7e21
+def find_page() -> Path:
+    "The page that reads drawings; `FileNotFoundError` if the package has been installed without it."
+    page = Path(mnist_steps.__file__).parent/'play.html'
+    if page.is_file(): return page
+    raise FileNotFoundError(f'The page is missing: found no {page}. Reinstall: pip install mnist-steps')
+
+# %% ../nbs/reference/cli.ipynb #45693f36
+def open_page(*,
+    save: str = None, # file for a copy of the page, to mail or to put on the web; written instead of opening the page
+    no_browser: bool = False, # only print where the page is
+) -> None:
+    "Open the page that reads digits while you draw them, offline."
+    page = find_page()
+    if save is not None:
+        from mnist_steps.files import write_atomically
+        write_atomically(save, page.read_bytes())
+        page = Path(save).resolve()
+    print(page)
+    if save is not None or no_browser: return
+    import webbrowser
+    if not webbrowser.open(page.as_uri()):
+        raise ValueError(f'Found no browser on this computer. Open {page} in one yourself, '
+                         'or take a copy to another computer: mnist-steps play --save FILE')
+
 # %% ../nbs/reference/cli.ipynb #ce6dd3f2
 def find_app() -> Path:
     "The app's main file; `FileNotFoundError` if the package has been installed without it."
@@ -263,6 +288,7 @@ COMMANDS = {
     'train': train_rung,
     'evaluate': evaluate_rung,
     'read': read_pictures,
+    'play': open_page,
     'demo': serve_demo,
     'bench': measure_speed,
     'info': show_info,
@@ -298,6 +324,7 @@ OPTIONS = { # parameter, or command and parameter -> what `add_argument` should 
     'rungs': dict(nargs='+', choices=RUNG_NAMES, metavar='RUNG'),
     'train rung': dict(choices=RUNG_NAMES),
     'read rung': dict(metavar='RUNG', type=_place),
+    'play save': dict(metavar='FILE', type=_place),
     'file': dict(type=_place),
     'save': dict(required=True, metavar='FILE', type=_place),
     'data': dict(metavar='DIR', type=_place),

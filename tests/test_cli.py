@@ -20,7 +20,7 @@ from mnist_steps.reading import read, read_all
 from mnist_steps.rungs import load, read_rung_file
 
 PROGRAM = [sys.executable, '-c', 'import sys; from mnist_steps.cli import main; sys.exit(main())']
-COMMANDS = ['ladder', 'train', 'evaluate', 'read', 'demo', 'bench', 'info']
+COMMANDS = ['ladder', 'train', 'evaluate', 'read', 'play', 'demo', 'bench', 'info']
 POSIX = pytest.mark.skipif(os.name == 'nt', reason='Windows has other signals, devices and permissions')
 
 
@@ -82,6 +82,7 @@ def test_wrong_usage_exits_2(words, tmp_path):
     (['demo', '--port', '0'], 'no whole number'),
     (['demo', '--port', '-5'], 'no whole number'),
     (['train', 'cnn', '--save', ''], 'argument --save: the name is empty'),
+    (['play', '--save', ''], 'argument --save: the name is empty'),
     (['ladder', '--out', ''], 'argument --out: the name is empty'),
     (['ladder', '--data', ''], 'argument --data: the name is empty'),
     (['bench', '--add-to', ''], 'argument --add-to: the name is empty'),
@@ -133,6 +134,7 @@ def no_training(monkeypatch):
 @pytest.mark.parametrize('words', [
     ['train', 'numpy', '--save', '.'], ['train', 'numpy', '--save', 'no/such/x'],
     ['train', 'numpy', '--save', 'file/x'], ['train', 'numpy', '--save', 'file/'], ['train', 'numpy', '--save', 'new/'],
+    ['play', '--save', '.'], ['play', '--save', 'no/such/x'], ['play', '--save', 'file/x'],
     ['ladder', '--out', 'file'], ['ladder', '--out', 'file/x'], ['ladder', '--out', 'taken'],
     ['bench', '--add-to', '.'], ['bench', '--add-to', 'no/such/x']])
 def test_what_cannot_be_written_is_refused_at_once(words, no_training, tmp_path, monkeypatch, capsys):
@@ -148,7 +150,7 @@ def test_what_cannot_be_written_is_refused_at_once(words, no_training, tmp_path,
 @POSIX
 @pytest.mark.parametrize('device', ['/dev/null', '/dev/full', 'pipe'])
 @pytest.mark.parametrize('words', [
-    ['train', 'numpy', '--save'], ['bench', '--parts', 'start', '--add-to'], ['ladder', '--out']])
+    ['train', 'numpy', '--save'], ['play', '--save'], ['bench', '--parts', 'start', '--add-to'], ['ladder', '--out']])
 def test_devices_and_pipes_are_refused_at_once(words, device, no_training, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     os.mkfifo('pipe')
@@ -318,6 +320,71 @@ def test_demo_on_a_port_that_is_taken(server, capsys):
     said = capsys.readouterr().err
     assert f'port {port}' in said and '--port' in said and len(said.splitlines()) == 1
     assert cli.main(['demo', '--port', str(port)]) == 0
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    "The addresses that the browser was to open; there is a browser"
+    addresses = []
+    monkeypatch.setattr('webbrowser.open', lambda address: addresses.append(address) or True)
+    return addresses
+
+
+def test_play_opens_the_page_and_says_where_it_is(opened, capsys):
+    assert cli.main(['play']) == 0
+    page = cli.find_page()
+    assert opened == [page.as_uri()] and capsys.readouterr() == (f'{page}\n', '')
+    assert 'class="play"' in page.read_text(encoding='utf-8')
+
+
+def test_play_only_says_where_the_page_is(opened, capsys):
+    assert cli.main(['play', '--no-browser']) == 0
+    assert opened == [] and capsys.readouterr().out == f'{cli.find_page()}\n'
+
+
+@pytest.mark.parametrize('name', ['draw.html', 'ü 1.html'])
+def test_play_writes_a_copy(name, opened, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['play', '--save', name]) == 0
+    assert opened == [] and capsys.readouterr().out == f'{tmp_path/name}\n'
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path/name).read_bytes() == cli.find_page().read_bytes()
+
+
+def test_play_without_a_browser(monkeypatch, capsys):
+    monkeypatch.setattr('webbrowser.open', lambda address: False)
+    assert cli.main(['play']) == 1
+    said = capsys.readouterr()
+    assert said.out == f'{cli.find_page()}\n' and len(said.err.splitlines()) == 1
+    assert said.err.startswith(f'mnist-steps play: Found no browser on this computer. Open {cli.find_page()} in one')
+
+
+def test_play_without_its_page(opened, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(cli.mnist_steps, '__file__', str(tmp_path/'__init__.py'))
+    assert cli.main(['play']) == 1 and opened == []
+    said = capsys.readouterr()
+    assert said.out == '' and f'found no {tmp_path/"play.html"}. Reinstall: pip install mnist-steps' in said.err
+
+
+def test_play_imports_nothing_heavy(tmp_path):
+    "It opens at once: neither the nets of Python nor the app are loaded"
+    code = """if True:
+        import sys, webbrowser
+        from mnist_steps.cli import main
+        webbrowser.open = lambda address: True
+        assert main(["play"]) == main(["play", "--save", "draw.html"]) == 0
+        heavy = {"torch", "sklearn", "scipy", "matplotlib", "numpy", "PIL", "streamlit", "safetensors"}
+        print(sorted(heavy & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == '[]'
+
+
+@POSIX
+def test_play_starts_the_browser_that_the_user_named(tmp_path):
+    browser = f'{sys.executable} -c "import sys; open(\'asked\', \'w\').write(sys.argv[1])" %s'
+    done = run('play', cwd=tmp_path, env=os.environ | {'BROWSER': browser})
+    assert (done.returncode, done.stdout, done.stderr) == (0, f'{cli.find_page()}\n', '')
+    assert (tmp_path/'asked').read_text() == cli.find_page().as_uri()
 
 
 def test_bench_without_its_requirements(monkeypatch, capsys):
