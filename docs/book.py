@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 GROUPS = ('Book', 'Lessons') # captions of the sidebar
 CHROMIUM = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
-NOT_ON_PAPER = '.headerlink, .reading, button, script, template'
+NOT_ON_PAPER = '.headerlink, .reading, button, script, template, link'
 FOOTER = '<div style="width: 100%; font-size: 8px; text-align: center"><span class="pageNumber"></span></div>'
 
 cfg = get_config()

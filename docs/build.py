@@ -20,6 +20,7 @@ from nbdev.doclinks import nbglob
 from PIL import Image
 from sphinx.cmd.build import build_main
 
+import touch
 from pages import MODULES, SITE, cfg, link_pages, link_symbols, options, page_name, processed
 
 GROUPS = {'Book': '.', 'Lessons': 'lessons', 'Workshop': 'reference'} # caption in the sidebar -> folder of notebooks
@@ -39,7 +40,7 @@ def myst(markdown, module):
     "Markdown of nbdev and Quarto, from the page of `module`, as MyST: links to symbols and pages, callouts"
     markdown = link_symbols(markdown, module, symbol_link)
     markdown = re.sub(r'^(:{3,})\s*\{\.callout-(\w+)[^}]*\}', r'\1{\2}', markdown, flags=re.M)
-    return link_pages(markdown, '{page}.ipynb')
+    return link_pages(touch.living(markdown), '{page}.ipynb')
 
 def smaller(png):
     "A picture, in base64, with no more than 256 colours: to the eye the same, and a fraction of the size"
@@ -155,7 +156,7 @@ def write_pages(source):
     for path in paths:
         fronts[path], module, cells = processed(cfg.nbs_path/path)
         cells = [head(path, fronts[path], cells), *(convert(cell, module) for cell in cells)]
-        cells = list(with_index(cells, words.get(page_name(path), [])))
+        cells = [*with_index(cells, words.get(page_name(path), [])), *touch.loaders(cells, path.parent)]
         if path.name == cfg.readme_nb: cells += sidebar(paths)
         page = source/f'{page_name(path)}.ipynb'
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -216,6 +217,7 @@ def main():
     failed = build_main(['-W', '--keep-going', '-q', '-c', str(Path(__file__).parent), '-d', str(source/'.doctrees'),
                          str(source), str(out)])
     finish(out)
+    touch.write_scripts(out/'_static')
     write_llms(out, fronts)
     write_sitemap(out)
     return failed

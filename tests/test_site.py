@@ -164,6 +164,25 @@ def test_in_a_browser(site, browser, scheme):
     assert found == []
 
 
+@pytest.mark.parametrize('width', [390, 1280])
+def test_figures_live_on_their_pages(site, browser, width):
+    "Where a page has figures, each takes its still picture's place, and nothing is broader than the screen"
+    page, found, living = browser.new_page(viewport={'width': width, 'height': 844}), [], 0
+    page.on('console', lambda message: found.append(message.text))
+    page.on('pageerror', lambda error: found.append(str(error)))
+    for path in site:
+        names = re.findall(r'<figure class="touch" data-figure="([\w-]+)">', site[path].text)
+        if not names: continue
+        page.goto(path.as_uri())
+        for name in names: page.locator(f'[data-figure={name}][data-built]').wait_for()
+        living += len(names)
+        assert page.locator('figure.touch img').count() == len(names) # the still pictures, out of sight
+        assert not any(picture.is_visible() for picture in page.locator('figure.touch img').all())
+        assert page.evaluate('document.documentElement.scrollWidth') <= width, path.name
+    page.close()
+    assert found == [] and living >= 3
+
+
 def weigh(page, path):
     "Bytes of all files that the browser loads for a page"
     loaded = []
