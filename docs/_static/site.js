@@ -14,7 +14,7 @@ function showCurrentPage() {
   const box = document.querySelector('.sidebar-scroll')
   if (!current || !box) return
   const below = current.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom
-  if (below > 0) box.scrollTop += below + box.clientHeight / 2
+  if (below > 0) box.scrollBy({ top: below + box.clientHeight / 2, behavior: 'instant' })
 }
 
 // A link to a folded entry opens it, and everything around it
