@@ -32,6 +32,7 @@ from themes import dark
 
 IMAGES = cfg.nbs_path/'images'
 PAGE = {'width': 760, 'height': 500}
+READER = {'x': 0, 'y': 32, 'width': 760, 'height': 378} # the part of the page with pad and answers
 DRAWN = 9 # it begins as a 0
 FRAME_MS, LONG_MS, ROUNDS = 70, 2500, 2 # how long the page stands still, and how often it goes on
 SUBTITLE = 'Handwritten digits in four rungs,\nfrom a linear model to a convolutional net'
@@ -116,7 +117,7 @@ def chromium(**options):
 def shot(page):
     "The page as it is once it has read the drawing and its bars have arrived"
     page.wait_for_function("!document.querySelector('.play').isBusy() && !document.getAnimations().length")
-    return Image.open(io.BytesIO(page.screenshot())).convert('RGB')
+    return Image.open(io.BytesIO(page.screenshot(clip=READER))).convert('RGB')
 
 def path(stroke, step=.06):
     "Points of a stroke, as close together as a pen's"
