@@ -116,7 +116,8 @@ def tags(tag, names):
 def follow_theme(out):
     "Let the figures of the site in the folder `out` follow the theme of its pages"
     paths = sorted((out/'_images').glob('*.png'))
-    with ThreadPoolExecutor(os.cpu_count()) as pool: twins = dict(zip([path.name for path in paths], pool.map(write_twins, paths)))
+    with ThreadPoolExecutor(os.cpu_count()) as pool: names = list(pool.map(write_twins, paths))
+    twins = {path.name: twin for path, twin in zip(paths, names)}
     def replace(match): return ''.join(tags(match[0], twins[match[1]]))
     for page in out.rglob('*.html'):
         text = page.read_text(encoding='utf-8')
