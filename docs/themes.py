@@ -15,7 +15,7 @@ from pages import cfg
 
 WHITE = 255
 COLORS = 256 # of a figure with pictures: to the eye the same as more, in a fraction of the bytes
-COLORS_OF_LINES = 40 # of any other: lines, letters and the grey of their edges
+COLORS_OF_LINES = 32 # of any other: lines, letters and the grey of their edges
 PHOTO = 100_000 # bytes: what takes more without loss is a photograph
 GROUND, INK = np.array([19, 20, 22]), np.array([207, 208, 208]) # of furo's dark pages
 SIDE = 20 # pixels that a picture in a figure has at least, on each side
