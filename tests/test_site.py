@@ -427,3 +427,20 @@ def test_every_page_says_which_it_is(folder, site):
         if f'<link rel="canonical" href="{address}">' not in page.text: silent.append(f'{path.name}: address')
         if f'mnist-steps {get_config().version}</span>' not in page.text: silent.append(f'{path.name}: version')
     assert silent == []
+
+
+def test_figures_follow_the_theme(folder, browser):
+    "A dark page shows its figures for dark pages and loads no others; a light one the others"
+    page, loaded = browser.new_context(color_scheme='dark').new_page(), []
+    page.on('requestfinished', lambda request: loaded.append(Path(unquote(urlsplit(request.url).path)).name))
+    page.goto((folder/'ladder.html').as_uri())
+    light, dark = (page.locator(f'article img.only-{theme}') for theme in ('light', 'dark'))
+    assert light.count() == dark.count() >= 2
+    for figure in dark.all(): figure.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.querySelectorAll('img.only-dark')].every(image => image.naturalWidth)")
+    assert not any(figure.is_visible() for figure in light.all())
+    assert [name for name in loaded if name.endswith('.webp') and not name.endswith('-dark.webp')] == []
+    page.evaluate("document.body.dataset.theme = 'light'")
+    assert all(figure.is_visible() for figure in light.all())
+    assert not any(figure.is_visible() for figure in dark.all())
+    page.context.close()
