@@ -5,23 +5,22 @@
 """
 import argparse
 import ast
-import io
 import math
 import posixpath
 import re
 import shutil
 import sys
-from base64 import b64decode, b64encode
 from html import unescape
 from pathlib import Path
 
 from execnb.nbio import mk_cell, new_nb, read_nb, write_nb
 from nbdev.doclinks import nbglob
-from PIL import Image
 from sphinx.cmd.build import build_main
 
+import play
 import touch
 from pages import MODULES, SITE, cfg, link_pages, link_symbols, options, page_name, processed
+from themes import follow_theme
 
 GROUPS = {'Book': '.', 'Lessons': 'lessons', 'Workshop': 'reference'} # caption in the sidebar -> folder of notebooks
 TAGS = { # option of Quarto's -> tag of MyST-NB's
@@ -42,18 +41,10 @@ def myst(markdown, module):
     markdown = re.sub(r'^(:{3,})\s*\{\.callout-(\w+)[^}]*\}', r'\1{\2}', markdown, flags=re.M)
     return link_pages(touch.living(markdown), '{page}.ipynb')
 
-def smaller(png):
-    "A picture, in base64, with no more than 256 colours: to the eye the same, and a fraction of the size"
-    whole, file = b64decode(png), io.BytesIO()
-    picture = Image.open(io.BytesIO(whole)).convert('RGB').quantize(256, dither=Image.Dither.NONE)
-    picture.save(file, 'PNG', optimize=True)
-    return b64encode(file.getvalue()).decode() if file.tell() < len(whole) else png
-
 def convert_outputs(cell, module):
-    "Make the pictures of a cell small and its texts MyST; returns the texts"
+    "Make the texts of a cell MyST; returns them"
     texts = []
     for data in (output.data for output in cell.outputs if 'data' in output):
-        if 'image/png' in data: data['image/png'] = smaller(''.join(data['image/png']))
         if 'text/markdown' in data:
             data['text/markdown'] = myst(''.join(data['text/markdown']), module)
             texts.append(data['text/markdown'])
@@ -88,7 +79,9 @@ def head(path, front, cells):
     download = f'{cfg.git_url}/raw/{cfg.branch}/{notebook}'
     links = (f'<p class="reading">About {minutes(cells)} min · <a href="{colab}">Open in Colab</a> '
              f'(first run <code>%pip install {cfg.lib_name}</code>) · <a href="{download}">Download</a></p>')
-    return mk_cell('\n\n'.join([f"# {front['title']}", front.get('description', ''), links]), 'markdown')
+    title = f"# {front['title']}"
+    if path.name == cfg.readme_nb: title += f'\n\n{play.player()}'
+    return mk_cell('\n\n'.join([title, front.get('description', ''), links]), 'markdown')
 
 def toctree(caption, names):
     "An entry of the sidebar: a caption and the pages under it"
@@ -217,6 +210,8 @@ def main():
     failed = build_main(['-W', '--keep-going', '-q', '-c', str(Path(__file__).parent), '-d', str(source/'.doctrees'),
                          str(source), str(out)])
     finish(out)
+    follow_theme(out)
+    play.write_site(out)
     touch.write_scripts(out/'_static')
     write_llms(out, fronts)
     write_sitemap(out)

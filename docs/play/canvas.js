@@ -46,13 +46,13 @@
     return {data: totals.map((total, i) => total/counts[i >> 2]), width: columns, height: rows}
   }
 
-  function grey(data) { // RGBA -> brightness in [0, 1]
+  // RGBA -> brightness in [0, 1]. NumPy leaves these sums to a library that takes green first and rounds once for a
+  // product and a sum; it matters where a colour, or the mean of a block, lies half-way between two levels.
+  function grey(data) {
     const out = new Float32Array(data.length/4)
     for (let i = 0, j = 0; i < out.length; i++, j += 4) {
-      const red = fround(fround(data[j]/255)*RED)
-      const green = fround(fround(data[j + 1]/255)*GREEN)
-      const blue = fround(fround(data[j + 2]/255)*BLUE)
-      out[i] = fround(red + green) + blue
+      const [red, green, blue] = [fround(data[j]/255), fround(data[j + 1]/255), fround(data[j + 2]/255)]
+      out[i] = fround(fround(green*GREEN) + red*RED) + blue*BLUE
     }
     return out
   }
@@ -284,8 +284,9 @@
       byte && near.some(way => wanted.has(labels[y*mask.width + x + way])) ? byte : 0)
   }
 
-  // ## Antialiased scaling, as Pillow's `resize` with BILINEAR does it: each new pixel is a weighted mean of all old
-  // ones that it covers, first along the rows, then along the columns; weights are whole numbers, of 2**22 to one
+  // ## Antialiased scaling, as `resize` with BILINEAR does it in Pillow 13: each new pixel is a weighted mean of all
+  // old ones that it covers, first along the rows, then along the columns, unless the height shrinks by more than
+  // twice as many pixels as the width; weights are whole numbers, 2**22 to one
 
   function weightsOf(before, after) { // pixels of a side -> for each new pixel the first old one, and weights
     const scale = before/after
@@ -303,19 +304,26 @@
     return out
   }
 
-  function along({data, width, height}, after) { // scaled along the rows, and turned: rows become columns
-    const out = {data: new Uint8Array(after*height), width: height, height: after}
-    weightsOf(width, after).forEach(({first, weights}, x) => {
-      for (let y = 0; y < height; y++) {
+  function pass({data, width, height}, after, down) { // rows, or columns if `down`, become `after` pixels long
+    const out = down ? {width, height: after} : {width: after, height}
+    out.data = new Uint8Array(out.width*out.height)
+    const step = down ? width : 1
+    weightsOf(down ? height : width, after).forEach(({first, weights}, at) => {
+      for (let line = 0; line < (down ? width : height); line++) {
+        let from = down ? first*width + line : line*width + first
         let total = 2**21 // a half, for the rounding
-        for (let i = 0; i < weights.length; i++) total += weights[i]*data[y*width + first + i]
-        out.data[x*height + y] = total >> 22
+        for (let i = 0; i < weights.length; i++, from += step) total += weights[i]*data[from]
+        out.data[down ? at*width + line : line*after + at] = total >> 22
       }
     })
     return out
   }
 
-  const resize = (picture, width, height) => along(along(picture, width), height)
+  function resize(picture, width, height) {
+    const shrinks = picture.height - height
+    if (shrinks > 0 && shrinks > 2*(picture.width - width)) return pass(pass(picture, height, true), width, false)
+    return pass(pass(picture, width, false), height, true)
+  }
 
   function scaleToBox(picture, size) { // so that the longest side is `size` pixels
     const scale = size/Math.max(picture.width, picture.height)
