@@ -98,7 +98,7 @@ def page():
 def player():
     "The reader for the front page of the site: the still picture of the one file, and the script that takes its place"
     still = re.search(r'<div class="play">.*</div>(?=\n</main>)', text('play.html'), re.S)[0]
-    alone = '<p>It also has <a href="play.html">a page of its own</a>, one file that works offline.</p>'
+    alone = '<p>This reader also has <a href="play.html">a page of its own</a>: one file, which works offline.</p>'
     return '\n'.join(['<link rel="stylesheet" href="_static/play.css">', still, alone,
                       '<script defer src="_static/play.js"></script>'])
 

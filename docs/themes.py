@@ -109,7 +109,7 @@ def tags(tag, names):
     "The tag of a picture for each of its twins; the page loads the one that it shows"
     for name, theme in zip(names, ['light', 'dark'] if len(names) == 2 else ['']):
         kind = f' class="only-{theme}"' if theme else ''
-        yield re.sub(r'<img(.*?)src="([^"]*_images/)[^"]+"', rf'<img{kind} loading="lazy"\1src="\g<2>{name}"', tag)
+        yield re.sub(r'<img(.*?)src="([^"]*_images/)[^"]+"', rf'<img{kind} loading="lazy"\g<1>src="\g<2>{name}"', tag)
 
 def follow_theme(out):
     "Let the figures of the site in the folder `out` follow the theme of its pages"

@@ -397,7 +397,7 @@ def test_accessible(visit, address, scheme, viewport):
 
 def test_a_phone_shows_it_all_at_once(visit):
     page = visit(ONE_FILE.as_uri(), viewport=PHONE)
-    for selector in ('.play-answer', '.play-verdicts', '.play-pad canvas', '.play-tools'):
+    for selector in ('.play-answer', '.play-verdicts', '.play-pad canvas', '.play-tools', '.play-bars'):
         box = page.locator(selector).bounding_box()
         assert box['x'] >= 0 and box['y'] >= 0 and box['x'] + box['width'] <= 390 and box['y'] + box['height'] <= 664
     for element in page.locator('.play-tools :is(button, input)').all(): assert element.bounding_box()['height'] >= 44

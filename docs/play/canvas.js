@@ -127,27 +127,28 @@
 
   // ## From ink to one digit
 
-  function boxOf({data, width}, isInk) { // top, bottom, left, right of the pixels whose level is ink
-    let [top, bottom, left, right] = [Infinity, 0, Infinity, 0]
-    for (let i = 0, x = 0, y = 0; i < data.length; i++) {
-      if (isInk[data[i]]) {
-        if (y < top) top = y
-        if (x < left) left = x
-        if (x >= right) right = x + 1
-        bottom = y + 1
-      }
-      if (++x === width) {
-        x = 0
-        y++
-      }
+  function boxOf({data, width, height}, isInk) { // top, bottom, left, right of the pixels whose level is ink
+    let [top, bottom, left, right] = [height, 0, width, 0]
+    for (let y = 0; y < height; y++) {
+      let first = y*width
+      let last = first + width - 1
+      while (first <= last && !isInk[data[first]]) first++
+      if (first > last) continue // nothing in this row
+      while (!isInk[data[last]]) last--
+      if (top === height) top = y
+      bottom = y + 1
+      left = Math.min(left, first - y*width)
+      right = Math.max(right, last - y*width + 1)
     }
     return {top, bottom, left, right}
   }
 
-  function cut(picture, {top, bottom, left, right}, change) { // the pixels in a box, changed one by one
+  const SAME = Uint8Array.from({length: 256}, (_, level) => level)
+
+  function cut({data, width}, {top, bottom, left, right}, table) { // the pixels in a box, each as the table has it
     const out = {data: new Uint8Array((right - left)*(bottom - top)), width: right - left, height: bottom - top}
     for (let y = top, i = 0; y < bottom; y++) {
-      for (let x = left; x < right; x++, i++) out.data[i] = change(picture.data[y*picture.width + x], x, y)
+      for (let at = y*width + left; at < y*width + right; at++, i++) out.data[i] = table[data[at]]
     }
     return out
   }
@@ -175,7 +176,7 @@
       labels[start] = piece.label
       while (n) {
         const at = open[--n]
-        const y = Math.floor(at/width)
+        const y = at/width | 0
         const x = at - y*width
         piece.area++
         if (y < piece.top) piece.top = y
@@ -210,7 +211,7 @@
 
   function countHoles(mask) { // areas of paper that hang together
     const within = {top: 1, bottom: mask.height - 1, left: 1, right: mask.width - 1}
-    const paper = padded(cut(mask, within, ink => 1 - ink), 1)
+    const paper = padded(cut(mask, within, [1, 0]), 1)
     return label(paper, straight(paper.width)).pieces.length
   }
 
@@ -267,21 +268,26 @@
 
   function cropDigit(levels) { // picture of brightness -> the ink of its one digit, 255 where the pen was
     const ink = inkOfLevels(levels)
-    const toByte = ink.map(value => roundEven(fround(value*255)))
-    const inked = boxOf(levels, ink.map(value => value > 0))
+    const toByte = Uint8Array.from(ink, value => roundEven(fround(value*255)))
+    const isMask = Uint8Array.from(ink, value => value > 0.25)
+    const inked = boxOf(levels, Uint8Array.from(ink, value => value > 0))
     const isMnist = Math.max(heightOf(inked), widthOf(inked)) === 20
-    if (isMnist) return cut(levels, inked, level => toByte[level])
-    const box = boxOf(levels, ink.map(value => value > 0.25))
-    const mask = padded(cut(levels, box, level => ink[level] > 0.25), 1)
-    const {labels, pieces, n} = findPieces(mask)
-    if (n === 1) return cut(levels, box, level => toByte[level])
+    if (isMnist) return cut(levels, inked, toByte)
+    const box = boxOf(levels, isMask)
+    const bytes = cut(levels, box, toByte)
+    const {labels, pieces, n} = findPieces(padded(cut(levels, box, isMask), 1))
+    if (n === 1) return bytes
     const groups = groupPieces(pieces)
     if (groups.length > 1) throw noDigit(`${groups.length} digits in the picture: draw one, or use find_digits`)
-    const wanted = new Set(groups[0].map(piece => piece.label))
-    const near = [0, ...around(mask.width)] // the edge of a stroke is paler than the mask
-    const bytes = padded(cut(levels, box, level => toByte[level]), 1)
-    return cut(bytes, boxAround(groups[0]), (byte, x, y) =>
-      byte && near.some(way => wanted.has(labels[y*mask.width + x + way])) ? byte : 0)
+    return onlyNear(bytes, labels, groups[0])
+  }
+
+  function onlyNear(bytes, labels, group) { // the ink of a group's pieces, and of their paler edges
+    const wanted = new Set(group.map(piece => piece.label))
+    const ground = padded(bytes, 1)
+    const near = [0, ...around(ground.width)]
+    const isNear = at => near.some(way => wanted.has(labels[at + way]))
+    return cut({...ground, data: ground.data.map((byte, at) => byte && isNear(at) ? byte : 0)}, boxAround(group), SAME)
   }
 
   // ## Antialiased scaling, as `resize` with BILINEAR does it in Pillow 13: each new pixel is a weighted mean of all
@@ -334,40 +340,45 @@
   // ## An ordinary pen
 
   // Distances to the nearest 0, squared, exact (Felzenszwalb and Huttenlocher, "Distance transforms of sampled
-  // functions"): the least of the parabolas that stand on each of the n numbers
+  // functions"): the lowest, at each place, of the parabolas that stand on n numbers
   function lowest(heights) {
     const n = heights.length
-    const feet = [0]
-    const starts = [-Infinity] // from where on each parabola is the lowest
+    const feet = new Int32Array(n) // where those stand that are the lowest somewhere
+    const starts = new Float64Array(n).fill(-Infinity) // and from where on each is
+    let last = 0
     for (let x = 1; x < n; x++) {
-      const meets = foot => (heights[x] + x**2 - heights[foot] - foot**2)/(2*(x - foot))
-      while (meets(feet.at(-1)) <= starts.at(-1)) {
-        feet.pop()
-        starts.pop()
-      }
-      starts.push(meets(feet.at(-1)))
-      feet.push(x)
+      let meets = crossing(heights, feet[last], x)
+      while (meets <= starts[last]) meets = crossing(heights, feet[--last], x)
+      feet[++last] = x
+      starts[last] = meets
     }
     const out = new Float64Array(n)
     for (let x = 0, k = 0; x < n; x++) {
-      while (k + 1 < feet.length && starts[k + 1] < x) k++
+      while (k < last && starts[k + 1] < x) k++
       out[x] = heights[feet[k]] + (x - feet[k])**2
     }
     return out
   }
 
+  function crossing(heights, a, b) { // where the parabolas on a and b meet
+    return (heights[b] + b*b - heights[a] - a*a)/(2*(b - a))
+  }
+
   function distances({data, width, height}) { // mask -> distance of each pixel to the nearest 0
     const squares = Float64Array.from(data, value => value ? 1e9 : 0)
+    const column = new Float64Array(height)
     for (let x = 0; x < width; x++) {
-      const column = new Float64Array(height).map((_, y) => squares[y*width + x])
-      lowest(column).forEach((value, y) => { squares[y*width + x] = value })
+      for (let y = 0; y < height; y++) column[y] = squares[y*width + x]
+      const least = lowest(column)
+      for (let y = 0; y < height; y++) squares[y*width + x] = least[y]
     }
     for (let y = 0; y < height; y++) squares.set(lowest(squares.subarray(y*width, (y + 1)*width)), y*width)
     return squares.map(Math.sqrt)
   }
 
-  function isRidge(inside, width, at) { // as far from the paper as none of its neighbours: the middle of a stroke
-    return inside[at] > 0 && around(width).every(way => inside[at + way] <= inside[at])
+  function ridge(inside, width) { // distances that no neighbour exceeds: along the middle of a stroke
+    const ways = around(width)
+    return inside.filter((value, at) => value > 0 && ways.every(way => inside[at + way] <= value))
   }
 
   const PEN = [1.8, 2.6] // the width of a stroke in MNIST, in pixels of the 20-pixel box
@@ -379,14 +390,14 @@
     const half = largest(fine.data)/2
     const inside = distances({...fine, data: fine.data.map(value => value > half)})
     const outside = distances({...fine, data: fine.data.map(value => value <= half)})
-    const ridge = inside.filter((_, at) => isRidge(inside, fine.width, at))
-    const width = 2*sum(ridge)/ridge.length - 1
+    const middle = ridge(inside, fine.width)
+    const width = 2*sum(middle)/middle.length - 1
     if (PEN[0]*FINE <= width && width <= PEN[1]*FINE) return ink
     const pen = Math.min(Math.max(width/FINE, PEN[0]), PEN[1])
     const grow = (pen*size - 20*width)/(2*(20 - pen))
     const out = inside.map((value, i) => Math.min(Math.max(value - outside[i] + grow, -0.5), 0.5) + 0.5)
-    const box = boxOf({...fine, data: fine.data.map((_, i) => out[i] > 0.5)}, [false, true])
-    return cut({...fine, data: out}, box, value => roundEven(value*255))
+    const box = boxOf({...fine, data: Uint8Array.from(out, value => value > 0.5)}, [0, 1])
+    return cut({...fine, data: Uint8Array.from(out, value => roundEven(value*255))}, box, SAME)
   }
 
   function isDot(ink) { // a filled patch?
