@@ -13,7 +13,9 @@ from scipy import ndimage
 from pages import cfg
 
 WHITE = 255
-COLORS = 256 # of a stored picture: to the eye the same as more, in a fraction of the bytes
+COLORS = 256 # of a figure with pictures: to the eye the same as more, in a fraction of the bytes
+COLORS_OF_LINES = 40 # of any other: lines, letters and the grey of their edges
+PHOTO = 100_000 # bytes: what takes more without loss is a photograph
 GROUND, INK = np.array([19, 20, 22]), np.array([207, 208, 208]) # of furo's dark pages
 SIDE = 20 # pixels that a picture in a figure has at least, on each side
 
@@ -78,32 +80,31 @@ def dark(
     for box in boxes: out[box] = rgb[box] if as_it_is else turned(colors).round()[where[box]]
     return Image.fromarray(out.astype(np.uint8))
 
-def ground(figure):
-    "Where a figure is empty: (h, w) bool, true for white that is no part of a picture"
-    rgb = np.asarray(figure)
-    empty = (rgb == WHITE).all(-1)
-    for box in pictures(rgb): empty[box] = False
-    return empty
-
-def write_webp(picture, empty, path):
+def write_webp(picture, empty, colors, path):
     "Write a picture as WebP, transparent where it is empty"
-    few = picture.quantize(COLORS, dither=Image.Dither.NONE).convert('RGB')
-    few.putalpha(Image.fromarray(np.where(empty, 0, WHITE).astype(np.uint8)))
+    alpha = Image.fromarray(np.where(empty, 0, WHITE).astype(np.uint8))
+    few = picture.quantize(colors, dither=Image.Dither.NONE).convert('RGB')
+    few.putalpha(alpha)
     few.save(path, lossless=True, quality=70)
+    if colors == COLORS and path.stat().st_size > PHOTO: Image.merge('RGBA', [*picture.split(), alpha]).save(path)
 
 def write_twins(path):
     "Replace a PNG of the site by WebP for light pages and for dark ones; returns their names: one if it serves both"
     figure = Image.open(path).convert('RGB')
-    twin, empty = dark(figure), ground(figure)
+    rgb = np.asarray(figure)
+    boxes, empty = pictures(rgb), (rgb == WHITE).all(-1)
+    for box in boxes: empty[box] = False # white that is part of a picture
     photographed = cfg.nbs_path/'images'/f'{path.stem}-dark.png'
-    if photographed.exists(): # a screenshot, taken on a dark page, too
-        twin, empty = Image.open(photographed).convert('RGB'), np.zeros_like(empty)
-    pictures = {path.with_suffix('.webp'): figure}
-    if photographed.exists() or (np.asarray(figure) != np.asarray(twin))[~empty].any():
-        pictures[path.with_name(f'{path.stem}-dark.webp')] = twin
-    for name, picture in pictures.items(): write_webp(picture, empty, name)
+    is_shot = photographed.exists() # of a page that has a dark theme itself
+    if is_shot: empty[:] = False
+    twin = Image.open(photographed).convert('RGB') if is_shot else dark(figure)
+    kinds = {'': figure}
+    if is_shot or (rgb != np.asarray(twin))[~empty].any(): kinds['-dark'] = twin
+    files = {path.with_name(f'{path.stem}{kind}.webp'): picture for kind, picture in kinds.items()}
+    colors = COLORS if boxes or is_shot else COLORS_OF_LINES
+    for file, picture in files.items(): write_webp(picture, empty, colors, file)
     path.unlink()
-    return [name.name for name in pictures]
+    return [file.name for file in files]
 
 def tags(tag, names):
     "The tag of a picture for each of its twins; the page loads the one that it shows"
