@@ -321,6 +321,8 @@ def test_sidebar_on_a_phone(folder, browser):
     assert len(heights) > 30 and min(heights) >= 44
 
 
+UNFOLD = """() => Promise.all([...document.querySelectorAll('details:not([open])')].map(fold =>
+    new Promise(done => { fold.addEventListener('toggle', done, {once: true}); fold.open = true })))"""
 SIDEWAYS = """() => [...document.querySelectorAll('pre')].filter(box => box.scrollWidth > box.clientWidth).length
     + (document.documentElement.scrollWidth > document.documentElement.clientWidth)"""
 UNREACHABLE = """() => [...document.querySelectorAll('article *')].filter(box =>
@@ -335,6 +337,7 @@ def test_nothing_runs_out_of_its_page(folder, site, browser, width):
     wide = {}
     for path in site:
         page.goto(path.as_uri())
+        page.evaluate(UNFOLD)
         faults = [page.evaluate(SIDEWAYS), page.evaluate(UNREACHABLE)]
         if any(faults): wide[path.name] = faults
     page.context.close()
