@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from nbdev.config import get_config
+
+import mnist_steps
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT/'docs'))
@@ -412,7 +413,7 @@ def test_book_on_paper(folder, browser, tmp_path):
 def test_llms_txt(folder):
     "One line for every page: its title, its address, what it is about"
     text = (folder/'llms.txt').read_text(encoding='utf-8')
-    assert text.startswith(f'# mnist-steps {get_config().version}\n\n> ')
+    assert text.startswith(f'# mnist-steps {mnist_steps.__version__}\n\n> ')
     listed = re.findall(rf'^- \[.+?\]\({re.escape(ADDRESS)}(\S+?)\.html\): \S.*$', text, re.M)
     assert [page for group in pages().values() for page in group if page not in listed] == []
 
@@ -430,5 +431,5 @@ def test_every_page_says_which_it_is(folder, site):
         if path.name == ALONE: continue
         address = ADDRESS + path.relative_to(folder).as_posix()
         if f'<link rel="canonical" href="{address}">' not in page.text: silent.append(f'{path.name}: address')
-        if f'mnist-steps {get_config().version}</span>' not in page.text: silent.append(f'{path.name}: version')
+        if f'mnist-steps {mnist_steps.__version__}</span>' not in page.text: silent.append(f'{path.name}: version')
     assert silent == []
