@@ -3,6 +3,7 @@
 A figure is drawn on white. Its dark twin keeps what has a colour of its own and turns what is black, white or grey.
 What its pixels mean stays: a picture, such as white ink on black or a photograph, stays as it is.
 """
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ from pages import cfg
 
 WHITE = 255
 COLORS = 256 # of a figure with pictures: to the eye the same as more, in a fraction of the bytes
-COLORS_OF_LINES = 40 # of any other: lines, letters and the grey of their edges
+COLORS_OF_LINES = 32 # of any other: lines, letters and the grey of their edges
 PHOTO = 100_000 # bytes: what takes more without loss is a photograph
 GROUND, INK = np.array([19, 20, 22]), np.array([207, 208, 208]) # of furo's dark pages
 SIDE = 20 # pixels that a picture in a figure has at least, on each side
@@ -37,7 +38,7 @@ def has_size(box, other):
     return all(abs((a.stop - a.start) - (b.stop - b.start)) < 10 for a, b in zip(box, other))
 
 def pictures(
-    rgb: np.ndarray, # (h, w, 3) integers from 0 to 255: a figure on white
+    rgb: np.ndarray, # (h, w, 3) uint8: a figure on white
 ) -> list: # of pairs of slices: its boxes full of pixels, such as pictures of digits and heat maps
     "Where a figure shows pictures: solid rectangles, and what has the same size beside one"
     has_ink = (rgb < WHITE).any(-1)
@@ -73,12 +74,12 @@ def dark(
     "Recolour lines and letters, turn heat maps, and leave pictures as they are"
     few = figure.quantize(COLORS, dither=Image.Dither.NONE)
     where, colors = np.asarray(few), np.array(few.getpalette()).reshape(-1, 3)
-    rgb = np.asarray(figure).astype(int)
-    out = recolored(colors).round()[where]
+    lines, maps = (kind(colors).round().astype(np.uint8) for kind in (recolored, turned))
+    rgb, out = np.asarray(figure), lines[where]
     boxes = pictures(rgb)
     as_it_is = any(stays(rgb[box]) for box in boxes) # pictures side by side show the same thing
-    for box in boxes: out[box] = rgb[box] if as_it_is else turned(colors).round()[where[box]]
-    return Image.fromarray(out.astype(np.uint8))
+    for box in boxes: out[box] = rgb[box] if as_it_is else maps[where[box]]
+    return Image.fromarray(out)
 
 def write_webp(picture, empty, colors, path):
     "Write a picture as WebP, transparent where it is empty"
@@ -115,7 +116,8 @@ def tags(tag, names):
 def follow_theme(out):
     "Let the figures of the site in the folder `out` follow the theme of its pages"
     paths = sorted((out/'_images').glob('*.png'))
-    with ThreadPoolExecutor() as pool: twins = dict(zip([path.name for path in paths], pool.map(write_twins, paths)))
+    with ThreadPoolExecutor(os.cpu_count()) as pool: names = list(pool.map(write_twins, paths))
+    twins = {path.name: twin for path, twin in zip(paths, names)}
     def replace(match): return ''.join(tags(match[0], twins[match[1]]))
     for page in out.rglob('*.html'):
         text = page.read_text(encoding='utf-8')
