@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 GROUPS = ('Book', 'Lessons') # captions of the sidebar
 CHROMIUM = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
-NOT_ON_PAPER = '.headerlink, .reading, button, script, template, link'
+NOT_ON_PAPER = '.headerlink, .reading, .only-dark, button, script, template, link'
 FOOTER = '<div style="width: 100%; font-size: 8px; text-align: center"><span class="pageNumber"></span></div>'
 
 cfg = get_config()
@@ -46,7 +46,9 @@ def article_of(site, page, pages):
     for fold in article.select('details'): fold['open'] = ''
     for element in article.select('[id]'): element['id'] = f'{prefix(page)}--{element["id"]}'
     for link in article.select('a[href]'): link['href'] = target_of(link['href'], page, pages)
-    for image in article.select('img[src]'): image['src'] = urljoin((site/page).as_uri(), image['src'])
+    for image in article.select('img[src]'):
+        image['src'] = urljoin((site/page).as_uri(), image['src'])
+        image['loading'] = 'eager'
     article['id'] = prefix(page)
     return article
 

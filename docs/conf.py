@@ -30,6 +30,7 @@ html_css_files = ['site.css']
 html_js_files = ['site.js']
 html_search_scorer = str(HERE/'scorer.js')
 html_copy_source = False
+html_scaled_image_link = False # to a picture that `themes.py` replaces
 
 ogp_site_url = html_baseurl
 ogp_site_name = project

@@ -1,4 +1,4 @@
-// Which results of a search come first: index entries and titles as Sphinx weighs them, then the book, then the lessons.
+// Which results of a search come first: index entries and titles as Sphinx weighs them, the book, then the lessons.
 // Last comes what names every word and explains none.
 const NAMES_ALL = ['changelog', 'functions', 'reference/glossary']
 self.Scorer = {

@@ -62,7 +62,7 @@ mnistSteps.figure('kernel', (body, tools) => {
   const layers = [mapPanel, kernelPanel, productPanel].map(one => draw(one.drawing, 'g'))
   const frameStyle = {fill: 'none', stroke: 'var(--accent)', 'stroke-width': 2.5, 'pointer-events': 'none'}
   const frame = draw(digitPanel.drawing, 'rect', frameStyle)
-  const spot = draw(mapPanel.drawing, 'rect', frameStyle)
+  const spot = draw(mapPanel.drawing, 'rect', {...frameStyle, 'stroke-width': 1.5})
   let mapCells = [], kernelCells = [], productCells = []
 
   // A drawing with a title and a square for a picture

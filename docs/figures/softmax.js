@@ -14,7 +14,12 @@ function logSoftmax(logits) {
   return logits.map(z => z - most - logSum)
 }
 
-const written = (number, digits = 3) => String(Number(number.toPrecision(digits))).replace('-', MINUS)
+function written(number, digits = 3) {
+  if (number >= 1e5 || (number > 0 && number < 1e-4)) {
+    return number.toExponential(digits - 1).replace('e+', 'e').replace('-', MINUS)
+  }
+  return number.toLocaleString('en', {maximumSignificantDigits: digits}).replace('-', MINUS)
+}
 const signed = number => number.toFixed(1).replace('-', MINUS)
 
 // The end of a scale: the next of 1, 2, 5, 10, 20, 50 ... that holds a number
@@ -82,7 +87,7 @@ mnistSteps.figure('softmax', (body, {slider, choice, button, row, svg, draw, cha
     const scaled = z.map(value => value / t)
     const exponentials = scaled.map(Math.exp), logP = logSoftmax(scaled), probabilities = logP.map(Math.exp)
     const sum = exponentials.reduce((a, b) => a + b), top = scaleEnd(Math.max(...exponentials)), loss = -logP[truth]
-    change(end, {}, written(top))
+    change(end, {}, written(top, 1))
     change(header, {}, t === 1 ? 'logit' : `logit / ${signed(t)}`)
     bars.forEach((made, j) => {
       const color = j === truth ? 'var(--orange)' : 'var(--blue)'
