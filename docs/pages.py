@@ -125,4 +125,5 @@ class APIEntry(MarkdownRenderer):
         full = qualified(self.nm, self.module)
         entry = (f'````{{py:{kind}}} {self.nm}{signature}\n:module: {full.removesuffix("." + self.nm)}\n\n'
                  f'{self.docs or ""}\n\n{table}\n\n[source]({source_url(full)})\n````')
-        return re.sub(r'<(?:function|built-in method) (\w+)[^>]* at 0x[0-9a-f]+>', r'\1', entry) # a default by its name
+        entry = re.sub(r"<class '([\w.]+)'>", r'\1', entry) # a default by its name
+        return re.sub(r'<(?:function|built-in method) (\w+)[^>]* at 0x[0-9a-f]+>', r'\1', entry)

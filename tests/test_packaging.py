@@ -80,7 +80,7 @@ def test_wheel_tells_type_checkers_to_look(archives):
 
 def test_sdist_has_what_the_gate_needs(archives):
     names = {name.partition('/')[2] for name in tarfile.open(archives[0]).getnames()}
-    wanted = {'LICENSE', 'README.md', 'CHANGELOG.md', 'settings.ini', 'setup.py', 'pyproject.toml'}
+    wanted = {'LICENSE', 'README.md', 'CHANGELOG.md', 'CITATION.cff', 'settings.ini', 'setup.py', 'pyproject.toml'}
     folders = ['mnist_steps', 'nbs', 'tests', 'docs', 'demo', 'requirements']
     assert wanted.union(*map(files, folders)) <= names
 
