@@ -99,7 +99,8 @@ def test_both_nbdevs_are_told_the_same(settings):
 
 def test_width_of_what_is_not_python():
     kinds = ['*.md', '*.toml', '*.ini', '*.in', '*.cff', '.*.yaml', '.ci/*', '.github/**/*.y*ml',
-             'requirements/torch.txt', 'demo/*.txt', 'demo/*.js', 'demo/*.css', 'docs/_static/*.css', 'docs/_static/*.js']
+             'requirements/torch.txt', 'demo/*.txt', 'demo/*.js', 'demo/*.css', 'docs/_static/*.css',
+             'docs/_static/*.js']
     paths = {path for kind in kinds for path in ROOT.glob(kind)} - {ROOT/'README.md'} # rendered from index.ipynb
     assert len(paths) > 15
     assert [(path.name, line) for path in sorted(paths) for line in path.read_text(encoding='utf-8').splitlines()
