@@ -17,6 +17,7 @@ from nbdev.doclinks import nbglob
 from PIL import Image
 from sphinx.cmd.build import build_main
 
+import play
 from pages import cfg, link_pages, link_symbols, options, page_name, processed
 
 GROUPS = {'Book': '.', 'Lessons': 'lessons', 'Workshop': 'reference'} # caption in the sidebar -> folder of notebooks
@@ -81,7 +82,9 @@ def head(path, front, cells):
     download = f'{cfg.git_url}/raw/{cfg.branch}/{notebook}'
     links = (f'<p class="reading">About {minutes(cells)} min · <a href="{colab}">Open in Colab</a> '
              f'(first run <code>%pip install {cfg.lib_name}</code>) · <a href="{download}">Download</a></p>')
-    return mk_cell('\n\n'.join([f"# {front['title']}", front.get('description', ''), links]), 'markdown')
+    title = f"# {front['title']}"
+    if path.name == cfg.readme_nb: title += f'\n\n{play.player()}'
+    return mk_cell('\n\n'.join([title, front.get('description', ''), links]), 'markdown')
 
 def toctree(caption, names):
     "An entry of the sidebar: a caption and the pages under it"
@@ -123,6 +126,7 @@ def main():
     failed = build_main(['-W', '--keep-going', '-q', '-c', str(Path(__file__).parent), '-d', str(source/'.doctrees'),
                          str(source), str(out)])
     drop_idle_spans(out)
+    play.write_site(out)
     return failed
 
 if __name__ == '__main__': sys.exit(main())

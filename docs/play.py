@@ -6,6 +6,7 @@
 import base64
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -93,6 +94,19 @@ def page():
     facts = {'SITE': SITE, 'VERSION': cfg.version, 'ICON': f'data:image/svg+xml;base64,{in_base64(icon, np.uint8)}',
              '/* STYLE */': text('play.css'), '/* SCRIPT */': script()}
     return re.sub('|'.join(map(re.escape, facts)), lambda name: facts[name[0]], text('play.html'))
+
+def player():
+    "The reader for the front page of the site: the still picture of the one file, and the script that takes its place"
+    still = re.search(r'<div class="play">.*</div>(?=\n</main>)', text('play.html'), re.S)[0]
+    alone = '<p>This reader also has <a href="play.html">a page of its own</a>: one file, which works offline.</p>'
+    return '\n'.join(['<link rel="stylesheet" href="_static/play.css">', still, alone,
+                      '<script defer src="_static/play.js"></script>'])
+
+def write_site(folder):
+    "Write what the front page loads, and the page of its own, into the folder of the site"
+    (folder/'_static'/'play.js').write_text(script(), encoding='utf-8')
+    shutil.copy(PLAY/'play.css', folder/'_static')
+    shutil.copy(PAGE, folder)
 
 def main():
     new = page()

@@ -22,7 +22,8 @@ FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '-
 # The files that take longest begin, so that in the end no process works on alone
 FIRST = ['test_site.py', 'test_browser.py', 'test_load.py', 'test_packaging.py', 'test_cli.py', 'test_torch.py']
 
-LONG = ('test_background.py', 'test_bench.py', 'test_cli.py', 'test_demo.py', 'test_load.py', 'test_site.py')
+LONG = ('test_background.py', 'test_bench.py', 'test_cli.py', 'test_demo.py', 'test_load.py', 'test_play.py',
+        'test_site.py')
 
 
 def pytest_addoption(parser):

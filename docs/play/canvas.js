@@ -46,13 +46,15 @@
     return {data: totals.map((total, i) => total/counts[i >> 2]), width: columns, height: rows}
   }
 
-  function grey(data) { // RGBA -> brightness in [0, 1]
+  // RGBA -> brightness in [0, 1]. NumPy leaves these sums to a library that takes green first and rounds once for a
+  // product and a sum; it matters where a colour, or the mean of a block, lies half-way between two levels.
+  function grey(data) {
     const out = new Float32Array(data.length/4)
     for (let i = 0, j = 0; i < out.length; i++, j += 4) {
-      const red = fround(fround(data[j]/255)*RED)
-      const green = fround(fround(data[j + 1]/255)*GREEN)
-      const blue = fround(fround(data[j + 2]/255)*BLUE)
-      out[i] = fround(red + green) + blue
+      const red = fround(data[j]/255)
+      const green = fround(data[j + 1]/255)
+      const blue = fround(data[j + 2]/255)
+      out[i] = fround(fround(green*GREEN) + red*RED) + blue*BLUE
     }
     return out
   }
@@ -68,12 +70,24 @@
     return Math.sqrt(sum(values.map(value => (value - mean)**2))/values.length)
   }
 
-  function withoutAlpha(bright, alpha) { // what the two show together: where the ink shows only in alpha, it is alpha
-    const shown = bright.filter((_, i) => alpha[i] > 0)
-    const thin = alpha.filter(value => value < 0.5).length
-    if (!shown.length || thin > 0.5*alpha.length || deviation(shown) < fround(0.1)) return alpha
+  // What colours and alpha show together, in [0, 1]. Where more than half of the picture is transparent, or all that
+  // shows has one brightness, the ink is in the alpha.
+  function brightness(data) {
+    const alpha = new Float32Array(data.length/4)
+    let opaque = true
+    let thin = 0
+    for (let i = 0; i < alpha.length; i++) {
+      alpha[i] = data[4*i + 3]/255
+      if (alpha[i] <= fround(0.999)) opaque = false
+      if (alpha[i] < 0.5) thin++
+    }
+    if (thin > 0.5*alpha.length) return alpha
+    const colors = grey(data)
+    if (opaque) return colors
+    const shown = colors.filter((_, i) => alpha[i] > 0)
+    if (deviation(shown) < fround(0.1)) return alpha
     const ground = median(shown)
-    return bright.map((value, i) => Math.min(1, fround(value*alpha[i]) + fround(ground*fround(1 - alpha[i]))))
+    return colors.map((value, i) => Math.min(1, fround(value*alpha[i]) + fround(ground*fround(1 - alpha[i]))))
   }
 
   function isPlain(data) { // RGBA: opaque, and grey already?
@@ -90,9 +104,7 @@
       for (let i = 0; i < levels.length; i++) levels[i] = data[4*i]
       return {data: levels, width, height}
     }
-    const alpha = new Float32Array(width*height).map((_, i) => data[4*i + 3]/255)
-    const opaque = alpha.every(value => value > fround(0.999))
-    const bright = opaque ? grey(data) : withoutAlpha(grey(data), alpha)
+    const bright = brightness(data)
     for (let i = 0; i < levels.length; i++) levels[i] = roundEven(fround(bright[i]*255))
     return {data: levels, width, height}
   }
@@ -127,27 +139,28 @@
 
   // ## From ink to one digit
 
-  function boxOf({data, width}, isInk) { // top, bottom, left, right of the pixels whose level is ink
-    let [top, bottom, left, right] = [Infinity, 0, Infinity, 0]
-    for (let i = 0, x = 0, y = 0; i < data.length; i++) {
-      if (isInk[data[i]]) {
-        if (y < top) top = y
-        if (x < left) left = x
-        if (x >= right) right = x + 1
-        bottom = y + 1
-      }
-      if (++x === width) {
-        x = 0
-        y++
-      }
+  function boxOf({data, width, height}, isInk) { // top, bottom, left, right of the pixels whose level is ink
+    let [top, bottom, left, right] = [height, 0, width, 0]
+    for (let y = 0; y < height; y++) {
+      let first = y*width
+      let last = first + width - 1
+      while (first <= last && !isInk[data[first]]) first++
+      if (first > last) continue // nothing in this row
+      while (!isInk[data[last]]) last--
+      if (top === height) top = y
+      bottom = y + 1
+      left = Math.min(left, first - y*width)
+      right = Math.max(right, last - y*width + 1)
     }
     return {top, bottom, left, right}
   }
 
-  function cut(picture, {top, bottom, left, right}, change) { // the pixels in a box, changed one by one
+  const SAME = Uint8Array.from({length: 256}, (_, level) => level)
+
+  function cut({data, width}, {top, bottom, left, right}, table) { // the pixels in a box, each as the table has it
     const out = {data: new Uint8Array((right - left)*(bottom - top)), width: right - left, height: bottom - top}
     for (let y = top, i = 0; y < bottom; y++) {
-      for (let x = left; x < right; x++, i++) out.data[i] = change(picture.data[y*picture.width + x], x, y)
+      for (let at = y*width + left; at < y*width + right; at++, i++) out.data[i] = table[data[at]]
     }
     return out
   }
@@ -175,7 +188,7 @@
       labels[start] = piece.label
       while (n) {
         const at = open[--n]
-        const y = Math.floor(at/width)
+        const y = at/width | 0
         const x = at - y*width
         piece.area++
         if (y < piece.top) piece.top = y
@@ -210,7 +223,7 @@
 
   function countHoles(mask) { // areas of paper that hang together
     const within = {top: 1, bottom: mask.height - 1, left: 1, right: mask.width - 1}
-    const paper = padded(cut(mask, within, ink => 1 - ink), 1)
+    const paper = padded(cut(mask, within, [1, 0]), 1)
     return label(paper, straight(paper.width)).pieces.length
   }
 
@@ -267,25 +280,31 @@
 
   function cropDigit(levels) { // picture of brightness -> the ink of its one digit, 255 where the pen was
     const ink = inkOfLevels(levels)
-    const toByte = ink.map(value => roundEven(fround(value*255)))
-    const inked = boxOf(levels, ink.map(value => value > 0))
+    const toByte = Uint8Array.from(ink, value => roundEven(fround(value*255)))
+    const isMask = Uint8Array.from(ink, value => value > 0.25)
+    const inked = boxOf(levels, Uint8Array.from(ink, value => value > 0))
     const isMnist = Math.max(heightOf(inked), widthOf(inked)) === 20
-    if (isMnist) return cut(levels, inked, level => toByte[level])
-    const box = boxOf(levels, ink.map(value => value > 0.25))
-    const mask = padded(cut(levels, box, level => ink[level] > 0.25), 1)
-    const {labels, pieces, n} = findPieces(mask)
-    if (n === 1) return cut(levels, box, level => toByte[level])
+    if (isMnist) return cut(levels, inked, toByte)
+    const box = boxOf(levels, isMask)
+    const bytes = cut(levels, box, toByte)
+    const {labels, pieces, n} = findPieces(padded(cut(levels, box, isMask), 1))
+    if (n === 1) return bytes
     const groups = groupPieces(pieces)
     if (groups.length > 1) throw noDigit(`${groups.length} digits in the picture: draw one, or use find_digits`)
-    const wanted = new Set(groups[0].map(piece => piece.label))
-    const near = [0, ...around(mask.width)] // the edge of a stroke is paler than the mask
-    const bytes = padded(cut(levels, box, level => toByte[level]), 1)
-    return cut(bytes, boxAround(groups[0]), (byte, x, y) =>
-      byte && near.some(way => wanted.has(labels[y*mask.width + x + way])) ? byte : 0)
+    return onlyNear(bytes, labels, groups[0])
   }
 
-  // ## Antialiased scaling, as Pillow's `resize` with BILINEAR does it: each new pixel is a weighted mean of all old
-  // ones that it covers, first along the rows, then along the columns; weights are whole numbers, of 2**22 to one
+  function onlyNear(bytes, labels, group) { // the ink of a group's pieces, and of their paler edges
+    const wanted = new Set(group.map(piece => piece.label))
+    const ground = padded(bytes, 1)
+    const near = [0, ...around(ground.width)]
+    const isNear = at => near.some(way => wanted.has(labels[at + way]))
+    return cut({...ground, data: ground.data.map((byte, at) => byte && isNear(at) ? byte : 0)}, boxAround(group), SAME)
+  }
+
+  // ## Antialiased scaling, as `resize` with BILINEAR does it in Pillow 13: each new pixel is a weighted mean of all
+  // old ones that it covers, first along the rows, then along the columns, unless the height shrinks by more than
+  // twice as many pixels as the width; weights are whole numbers, 2**22 to one
 
   function weightsOf(before, after) { // pixels of a side -> for each new pixel the first old one, and weights
     const scale = before/after
@@ -303,19 +322,26 @@
     return out
   }
 
-  function along({data, width, height}, after) { // scaled along the rows, and turned: rows become columns
-    const out = {data: new Uint8Array(after*height), width: height, height: after}
-    weightsOf(width, after).forEach(({first, weights}, x) => {
-      for (let y = 0; y < height; y++) {
+  function pass({data, width, height}, after, down) { // rows, or columns if `down`, become `after` pixels long
+    const out = down ? {width, height: after} : {width: after, height}
+    out.data = new Uint8Array(out.width*out.height)
+    const step = down ? width : 1
+    weightsOf(down ? height : width, after).forEach(({first, weights}, at) => {
+      for (let line = 0; line < (down ? width : height); line++) {
+        let from = down ? first*width + line : line*width + first
         let total = 2**21 // a half, for the rounding
-        for (let i = 0; i < weights.length; i++) total += weights[i]*data[y*width + first + i]
-        out.data[x*height + y] = total >> 22
+        for (let i = 0; i < weights.length; i++, from += step) total += weights[i]*data[from]
+        out.data[down ? at*width + line : line*after + at] = total >> 22
       }
     })
     return out
   }
 
-  const resize = (picture, width, height) => along(along(picture, width), height)
+  function resize(picture, width, height) {
+    const shrinks = picture.height - height
+    if (shrinks > 0 && shrinks > 2*(picture.width - width)) return pass(pass(picture, height, true), width, false)
+    return pass(pass(picture, width, false), height, true)
+  }
 
   function scaleToBox(picture, size) { // so that the longest side is `size` pixels
     const scale = size/Math.max(picture.width, picture.height)
@@ -326,40 +352,42 @@
   // ## An ordinary pen
 
   // Distances to the nearest 0, squared, exact (Felzenszwalb and Huttenlocher, "Distance transforms of sampled
-  // functions"): the least of the parabolas that stand on each of the n numbers
-  function lowest(heights) {
-    const n = heights.length
-    const feet = [0]
-    const starts = [-Infinity] // from where on each parabola is the lowest
+  // functions"): on each of n numbers, `step` apart, stands a parabola; the lowest of them at each place replaces it
+  function lower(numbers, start, step, n) {
+    const heights = new Float64Array(n)
+    for (let x = 0; x < n; x++) heights[x] = numbers[start + x*step]
+    const feet = new Int32Array(n) // where those stand that are the lowest somewhere
+    const starts = new Float64Array(n) // and from where on each is
+    starts[0] = -Infinity
+    let last = 0
     for (let x = 1; x < n; x++) {
-      const meets = foot => (heights[x] + x**2 - heights[foot] - foot**2)/(2*(x - foot))
-      while (meets(feet.at(-1)) <= starts.at(-1)) {
-        feet.pop()
-        starts.pop()
-      }
-      starts.push(meets(feet.at(-1)))
-      feet.push(x)
+      let meets = crossing(heights, feet[last], x)
+      while (meets <= starts[last]) meets = crossing(heights, feet[--last], x)
+      feet[++last] = x
+      starts[last] = meets
     }
-    const out = new Float64Array(n)
     for (let x = 0, k = 0; x < n; x++) {
-      while (k + 1 < feet.length && starts[k + 1] < x) k++
-      out[x] = heights[feet[k]] + (x - feet[k])**2
+      while (k < last && starts[k + 1] < x) k++
+      numbers[start + x*step] = heights[feet[k]] + (x - feet[k])*(x - feet[k])
     }
-    return out
+  }
+
+  function crossing(heights, a, b) { // where the parabolas on a and b meet
+    return (heights[b] + b*b - heights[a] - a*a)/(2*(b - a))
   }
 
   function distances({data, width, height}) { // mask -> distance of each pixel to the nearest 0
-    const squares = Float64Array.from(data, value => value ? 1e9 : 0)
-    for (let x = 0; x < width; x++) {
-      const column = new Float64Array(height).map((_, y) => squares[y*width + x])
-      lowest(column).forEach((value, y) => { squares[y*width + x] = value })
-    }
-    for (let y = 0; y < height; y++) squares.set(lowest(squares.subarray(y*width, (y + 1)*width)), y*width)
-    return squares.map(Math.sqrt)
+    const out = new Float64Array(data.length)
+    for (let i = 0; i < out.length; i++) out[i] = data[i] ? 1e9 : 0
+    for (let x = 0; x < width; x++) lower(out, x, width, height)
+    for (let y = 0; y < height; y++) lower(out, y*width, 1, width)
+    for (let i = 0; i < out.length; i++) out[i] = Math.sqrt(out[i])
+    return out
   }
 
-  function isRidge(inside, width, at) { // as far from the paper as none of its neighbours: the middle of a stroke
-    return inside[at] > 0 && around(width).every(way => inside[at + way] <= inside[at])
+  function ridge(inside, width) { // distances that no neighbour exceeds: along the middle of a stroke
+    const ways = around(width)
+    return inside.filter((value, at) => value > 0 && ways.every(way => inside[at + way] <= value))
   }
 
   const PEN = [1.8, 2.6] // the width of a stroke in MNIST, in pixels of the 20-pixel box
@@ -371,14 +399,14 @@
     const half = largest(fine.data)/2
     const inside = distances({...fine, data: fine.data.map(value => value > half)})
     const outside = distances({...fine, data: fine.data.map(value => value <= half)})
-    const ridge = inside.filter((_, at) => isRidge(inside, fine.width, at))
-    const width = 2*sum(ridge)/ridge.length - 1
+    const middle = ridge(inside, fine.width)
+    const width = 2*sum(middle)/middle.length - 1
     if (PEN[0]*FINE <= width && width <= PEN[1]*FINE) return ink
     const pen = Math.min(Math.max(width/FINE, PEN[0]), PEN[1])
     const grow = (pen*size - 20*width)/(2*(20 - pen))
     const out = inside.map((value, i) => Math.min(Math.max(value - outside[i] + grow, -0.5), 0.5) + 0.5)
-    const box = boxOf({...fine, data: fine.data.map((_, i) => out[i] > 0.5)}, [false, true])
-    return cut({...fine, data: out}, box, value => roundEven(value*255))
+    const box = boxOf({...fine, data: new Uint8Array(out.map(value => value > 0.5))}, [0, 1])
+    return cut({...fine, data: new Uint8Array(out.map(value => roundEven(value*255)))}, box, SAME)
   }
 
   function isDot(ink) { // a filled patch?

@@ -1,9 +1,9 @@
 // The five readers once more, by hand: a digit goes forward through logistic regression, the net in NumPy, the same net
-// in PyTorch, the convolutional net and the reader of drawings. After scikit-learn, NumPy and PyTorch this is the
-// fifth place where the same sums are done; the book explains every line of them.
+// in PyTorch, the convolutional net and the reader of drawings. The four rungs of the ladder are implementations of
+// their own; this is the fifth, of all their nets at once, and the book explains every line of it.
 //
 // `mnistSteps.nets` holds a list of layers for each reader, written by docs/play.py: what each layer is, and its
-// numbers in base64. Weights come in half precision, 16 bits each: 345,000 of them travel in less than a megabyte.
+// numbers in base64. Weights come in half precision, 16 bits each: 344,000 of them travel in less than a megabyte.
 (() => {
   'use strict'
   const mnistSteps = globalThis.mnistSteps = globalThis.mnistSteps || {}

@@ -54,15 +54,16 @@ function agreement(said) {
 function excuse(reason) {
   const several = /^(\d+) digits/.exec(reason)
   if (several) return `${several[1]} digits at once: draw one, and clear the pad before the next.`
+  if (reason.includes('more than one colour')) return 'More ink than paper: clear the pad, and draw one digit.'
   return `No digit yet: ${reason.replace(/: draw a digit.*/, '')}.`
 }
 
 // What a reader says: its name, a large digit, how sure it is; and a bar for each digit
 function buildVerdict(name, note) {
-  const digit = make('b', {}, '–')
+  const digit = make('b', {class: 'play-open'}, '–')
   const sure = make('span', {class: 'play-sure'}, '\u00a0')
   const element = make('li', { 'data-reader': name },
-    make('span', {class: 'play-name'}, name), make('small', {}, note), digit, sure)
+    make('span', {class: 'play-name'}, name), make('span', {class: 'play-note'}, note), digit, sure)
   return {element, digit, sure, bars: DIGITS.map(() => make('i'))}
 }
 
@@ -168,7 +169,7 @@ function build(element) {
   const live = make('div', {class: 'play-live'}, board, buildTools(pad), answer, heard,
     make('ul', {class: 'play-verdicts'}, ...verdicts.map(verdict => verdict.element)), buildBars(verdicts),
     make('figure', {class: 'play-seen'}, seen, make('figcaption', {},
-      'All five see these 28 x 28 pixels: your drawing, cropped, scaled and centred ',
+      'All five see these 28 x 28 pixels: your drawing, cropped, scaled, and centred by its ink, ',
       link('drawing', 'as the digits of MNIST are'), '.')),
     about())
   element.append(live)
