@@ -1,0 +1,182 @@
+"""Draw the diagrams of the book in `nbs/images/diagrams/`, as SVG. Their numbers are computed here, not typed in.
+
+    python docs/diagrams.py           # write them
+    python docs/diagrams.py --check   # are they what this script draws?
+"""
+import math
+import sys
+
+import numpy as np
+
+from pages import cfg
+
+FOLDER = cfg.nbs_path/'images'/'diagrams'
+# Colours for a file by itself; on the site `diagram.css` sets the same names from the theme of the page
+STYLE = """
+svg { --ink: #1f2328; --soft: #6b7280; --ground: #fff; --value: #0072b2; --slope: #c04a00 }
+@media (prefers-color-scheme: dark) {
+  svg { --ink: #e6e8eb; --soft: #9aa1ab; --ground: #16181c; --value: #56b4e9; --slope: #ff9e5e } }
+.ground { fill: var(--ground) }
+text { font: 15px system-ui, sans-serif; fill: var(--ink); text-anchor: middle; dominant-baseline: central }
+.small { font-size: 13px }
+.soft { fill: var(--soft) }
+.value { fill: var(--value); font-weight: 600 }
+.slope { fill: var(--slope); font-weight: 600 }
+.line, .back, .box, .node { fill: none; stroke: var(--soft); stroke-width: 1.5 }
+.node { fill: var(--ground); stroke: var(--ink) }
+.back { stroke: var(--slope); stroke-dasharray: 5 3 }
+.tip { fill: var(--soft) }
+.backtip { fill: var(--slope) }"""
+
+
+def number(value):
+    "A number as the pages write it: three digits, and a real minus"
+    text = f'{value:.3g}'
+    return text.replace('-', '−')
+
+
+def text(x, y, words, kind=''):
+    return f'<text x="{x:g}" y="{y:g}" class="{kind}">{words}</text>'
+
+
+def node(x, y, name, radius=24):
+    return f'<circle cx="{x:g}" cy="{y:g}" r="{radius}" class="node"/>' + (text(x, y, name) if name else '')
+
+
+def box(x, y, width, height, name):
+    "A box around (x, y)"
+    return (f'<rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width}" height="{height}" rx="6" class="node"/>'
+            + text(x, y, name))
+
+
+def arrow(start, end, kind='line', gap=24):
+    "A line from one node to another that ends at their edges"
+    (x1, y1), (x2, y2) = start, end
+    length = math.hypot(x2 - x1, y2 - y1)
+    ux, uy = (x2 - x1) / length, (y2 - y1) / length
+    x1, y1, x2, y2 = x1 + ux * gap, y1 + uy * gap, x2 - ux * (gap + 8), y2 - uy * (gap + 8)
+    tip = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (
+        (x2 + 8 * ux, y2 + 8 * uy), (x2 - 4 * uy, y2 + 4 * ux), (x2 + 4 * uy, y2 - 4 * ux)))
+    return (f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
+            f'<polygon points="{tip}" class="{"backtip" if kind == "back" else "tip"}"/>')
+
+
+def between(start, end, words, kind='', at=.5, off=0):
+    "Words on the line between two nodes, or `off` pixels beside it"
+    (x1, y1), (x2, y2) = start, end
+    length = math.hypot(x2 - x1, y2 - y1)
+    x, y = x1 + at * (x2 - x1), y1 + at * (y2 - y1)
+    x, y = x - off * (y2 - y1) / length, y + off * (x2 - x1) / length
+    width = 8 * len(words) + 4
+    return (f'<rect x="{x - width / 2:g}" y="{y - 9:g}" width="{width}" height="18" class="ground"/>' * (not off)
+            + text(x, y, words, kind))
+
+
+def svg(width, height, title, parts):
+    "A picture with a title for those who can't see it"
+    inside = '\n'.join(parts)
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+            f'aria-label="{title}">\n<style>{STYLE}\n</style>\n'
+            f'<rect width="{width}" height="{height}" class="ground"/>\n{inside}\n</svg>\n')
+
+
+def chain():
+    "Three steps in a row: values forward, slopes backward"
+    w, x, t = 2., 3., 4.
+    a, d = w * x, w * x - t
+    places = [(50, 80), (180, 80), (310, 80), (440, 80)]
+    names = ['w', 'a', 'd', 'L']
+    values = [w, a, d, d * d]
+    local = [x, 1, 2 * d] # slope of each step
+    slopes = np.cumprod(local[::-1])[::-1]
+    parts = []
+    for start, end, step, slope in zip(places, places[1:], ['times 3', 'minus 4', 'squared'], local):
+        parts += [arrow(start, end), between(start, end, step, 'small soft', off=-16),
+                  between(start, end, f'× {number(slope)}', 'slope small', off=18)]
+    for place, name, value in zip(places, names, values):
+        parts += [node(*place, name), text(place[0], 36, number(value), 'value')]
+    for place, slope in zip(places, [*slopes, 1]): parts.append(text(place[0], 126, number(slope), 'slope'))
+    return svg(490, 150, 'A chain w, a, d, L with values above and slopes below', parts)
+
+
+def pencil_numbers():
+    "The small net of the page on backpropagation: values and derivatives, by name"
+    x, w1, w2 = np.array([1., 2]), np.array([[.5, -1], [.25, 1.5]]), np.array([[.9, .6], [.6, .2]])
+    h = np.maximum(x @ w1, 0)
+    z = h @ w2
+    p = np.exp(z) / np.exp(z).sum()
+    dz = p - np.array([0, 1])
+    dh = w2 @ dz
+    return dict(x=x, w1=w1, w2=w2, h=h, z=z, p=p, loss=-np.log(p[1]), dz=dz, dh=dh, dw1=np.outer(x, dh),
+                dw2=np.outer(h, dz))
+
+
+XS = [(45, 70), (45, 190)] # places of the nodes of the small net
+HS = [(195, 70), (195, 190)]
+ZS = [(345, 70), (345, 190)]
+LOSS = (455, 130)
+
+
+def pencil(backward):
+    "The small net: its values, or the derivatives of the loss"
+    net = pencil_numbers()
+    parts = []
+    for starts, ends, weights, slopes in ((XS, HS, net['w1'], net['dw1']), (HS, ZS, net['w2'], net['dw2'])):
+        for i, start in enumerate(starts):
+            for j, end in enumerate(ends):
+                parts.append(arrow(end, start, 'back') if backward else arrow(start, end))
+                words = number(slopes[i, j]) if backward else number(weights[i, j])
+                at = .5 if i == j else .27 # crossing lines keep their numbers apart
+                parts.append(between(start, end, words, 'slope small' if backward else 'small', at))
+    for place in ZS: parts.append(arrow(LOSS, place, 'back') if backward else arrow(place, LOSS))
+    for places, name, values, slopes in ((XS, 'x', net['x'], None), (HS, 'h', net['h'], net['dh']),
+                                         (ZS, 'z', net['z'], net['dz'])):
+        for k, (x, y) in enumerate(places):
+            side = -38 if k == 0 else 38
+            parts.append(node(x, y, f'{name}<tspan dy="5" font-size="11">{k + 1}</tspan>'))
+            if not backward: parts.append(text(x, y + side, number(values[k]), 'value'))
+            elif slopes is not None: parts.append(text(x, y + side, number(slopes[k]), 'slope'))
+    parts += [node(*LOSS, 'L'), text(LOSS[0], LOSS[1] + 38, '1' if backward else number(net['loss']),
+                                     'slope' if backward else 'value')]
+    what = 'derivative of the loss by each weight and each unit' if backward else 'weight and the value of each unit'
+    return svg(490, 260, f'A net of two inputs, two hidden units and two logits, with the {what}', parts)
+
+
+def shapes():
+    "The whole net as boxes, with the shapes of what passes between them"
+    names = ['X', 'H', 'Z', 'L']
+    sizes = ['n × 784', 'n × 128', 'n × 10', '1']
+    places = [(45, 90), (180, 90), (315, 90), (450, 90)]
+    steps = ['W₁ 784 × 128', 'W₂ 128 × 10', 'softmax, log']
+    slopes = [None, 'dH', 'dZ', '']
+    parts = []
+    for start, end, step in zip(places, places[1:], steps):
+        parts += [arrow(start, end, gap=30), between(start, end, step, 'small soft', off=-36)]
+    for (x, y), name, size, slope in zip(places, names, sizes, slopes):
+        parts += [box(x, y, 60, 44, name), text(x, 38, size, 'value small')]
+        if slope: parts.append(text(x, 142, f'{slope}  {size}', 'slope small'))
+    for end, start in list(zip(places, places[1:]))[1:]:
+        low = (end[0], end[1] + 36), (start[0], start[1] + 36)
+        parts.append(arrow(low[1], low[0], 'back', gap=30))
+    return svg(495, 165, 'The net of rung 2 as boxes X, H, Z and L with the shape of each', parts)
+
+
+DIAGRAMS = {
+    'chain.svg': chain,
+    'pencil_forward.svg': lambda: pencil(backward=False),
+    'pencil_backward.svg': lambda: pencil(backward=True),
+    'net_shapes.svg': shapes,
+}
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    stale = []
+    for name, draw in DIAGRAMS.items():
+        path, new = FOLDER/name, draw()
+        if '--check' not in sys.argv: path.write_text(new, encoding='utf-8')
+        elif not path.exists() or path.read_text(encoding='utf-8') != new: stale.append(name)
+    if stale: return f'Run `python docs/diagrams.py` and commit {", ".join(stale)}.'
+
+
+if __name__ == '__main__': sys.exit(main())
