@@ -161,7 +161,21 @@ def shapes():
     return svg(495, 165, 'The net of rung 2 as boxes X, H, Z and L with the shape of each', parts)
 
 
+def tape():
+    "Four notes in a row, written from left to right and read from right to left"
+    notes = [('w', 'given', ''), ('a', 'w × 3', '× 3'), ('d', 'a − 4', '× 1'), ('L', 'd × d', '2 × d')]
+    parts = []
+    for k, (name, made, rule) in enumerate(notes):
+        x = 62 + 122 * k
+        parts += [f'<rect x="{x - 54}" y="30" width="108" height="92" rx="6" class="node"/>', text(x, 50, name),
+                  text(x, 76, made, 'value small'), text(x, 102, rule, 'slope small')]
+        if k: parts.append(arrow((x - 122, 14), (x, 14), gap=30))
+        if k: parts.append(arrow((x, 140), (x - 122, 140), 'back', gap=30))
+    return svg(490, 156, 'A tape of four notes', parts)
+
+
 DIAGRAMS = {
+    'tape.svg': tape,
     'chain.svg': chain,
     'pencil_forward.svg': lambda: pencil(backward=False),
     'pencil_backward.svg': lambda: pencil(backward=True),
