@@ -3,7 +3,8 @@ import pandas as pd
 import streamlit as st
 
 from mnist_steps.background import Training, running
-from mnist_steps.metrics import accuracy, accuracy_interval
+from mnist_steps.intervals import accuracy_interval
+from mnist_steps.metrics import accuracy
 from mnist_steps.reading import read
 from parts import canvas, digits, rungs, verdicts
 

@@ -25,6 +25,7 @@ text { font: 15px system-ui, sans-serif; fill: var(--ink); text-anchor: middle; 
 .line, .back, .box, .node { fill: none; stroke: var(--soft); stroke-width: 1.5 }
 .node { fill: var(--ground); stroke: var(--ink) }
 .back { stroke: var(--slope); stroke-dasharray: 5 3 }
+.frame { fill: none; stroke: var(--slope); stroke-width: 3 }
 .tip { fill: var(--soft) }
 .backtip { fill: var(--slope) }"""
 
@@ -45,7 +46,8 @@ def node(x, y, name, radius=24):
 
 def box(x, y, width, height, name):
     "A box around (x, y)"
-    return (f'<rect x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width}" height="{height}" rx="6" class="node"/>'
+    left, top = x - width / 2, y - height / 2
+    return (f'<rect x="{left:g}" y="{top:g}" width="{width}" height="{height}" rx="6" class="node"/>'
             + text(x, y, name))
 
 
@@ -174,7 +176,28 @@ def tape():
     return svg(490, 156, 'A tape of four notes', parts)
 
 
+def precision_recall():
+    "A small confusion matrix: a column is about precision, a row about recall"
+    counts = np.array([[9, 2, 0], [1, 7, 0], [0, 1, 8]])
+    right = counts[1, 1]
+    left, top, side = 170, 62, 46
+    parts = [text(left + 1.5 * side, 16, 'predicted', 'soft small'),
+             text(left - 74, top + 1.5 * side, 'true', 'soft small')]
+    for i, row in enumerate(counts):
+        parts += [text(left + (i + .5) * side, 42, i), text(left - 24, top + (i + .5) * side, i)]
+        for j, count in enumerate(row):
+            x, y = left + j * side, top + i * side
+            parts += [f'<rect x="{x}" y="{y}" width="{side}" height="{side}" class="box"/>',
+                      text(x + side / 2, y + side / 2, count, 'value' if i == j == 1 else '')]
+    parts += [f'<rect x="{left + side}" y="{top}" width="{side}" height="{3 * side}" class="frame"/>',
+              f'<rect x="{left}" y="{top + side}" width="{3 * side}" height="{side}" class="frame"/>',
+              text(left + 1.5 * side, top + 3 * side + 24, f'precision {right} of {counts[:, 1].sum()}', 'slope'),
+              text(left + 3 * side + 72, top + 1.5 * side, f'recall {right} of {counts[1].sum()}', 'slope')]
+    return svg(490, 240, 'Precision is a column of the confusion matrix, recall a row', parts)
+
+
 DIAGRAMS = {
+    'precision_recall.svg': precision_recall,
     'tape.svg': tape,
     'chain.svg': chain,
     'pencil_forward.svg': lambda: pencil(backward=False),

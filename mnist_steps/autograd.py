@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['Tensor', 'as_tensor', 'sum_to']
 
-# %% ../nbs/06_autograd.ipynb #95527198
+# %% ../nbs/06_autograd.ipynb #08e09f1e
 import numpy as np
 
-# %% ../nbs/06_autograd.ipynb #9ac76df5
+# %% ../nbs/06_autograd.ipynb #371765e2
 class Tensor:
     "An array that remembers how it was made, so that it can hand slopes back."
     def __init__(self,
@@ -83,7 +83,7 @@ class Tensor:
             return (np.broadcast_to(slope, self.data.shape),)
         return Tensor(self.data.sum(axis=axis, keepdims=keepdims), (self,), pull)
 
-# %% ../nbs/06_autograd.ipynb #64be12c6
+# %% ../nbs/06_autograd.ipynb #c24d9a10
 def as_tensor(
     value, # a tensor, or numbers
 ) -> Tensor: # the tensor itself, or a new one without parents
