@@ -103,14 +103,15 @@ def chain():
 
 def pencil_numbers():
     "The small net of the page on backpropagation: values and derivatives, by name"
-    x, w1, w2 = np.array([1., 2]), np.array([[.5, -1], [.25, 1.5]]), np.array([[.9, .6], [.6, .2]])
-    h = np.maximum(x @ w1, 0)
-    z = h @ w2
+    x, w1, w2 = np.array([1., 2]), np.array([[1, -1], [.5, 1]]), np.array([[1, 2], [.5, -.5]])
+    b1, b2 = np.array([-1., 1]), np.array([-1., 0])
+    h = np.maximum(x @ w1 + b1, 0)
+    z = h @ w2 + b2
     p = np.exp(z) / np.exp(z).sum()
-    dz = p - np.array([0, 1])
+    dz = p - np.array([1, 0])
     dh = w2 @ dz
-    return dict(x=x, w1=w1, w2=w2, h=h, z=z, p=p, loss=-np.log(p[1]), dz=dz, dh=dh, dw1=np.outer(x, dh),
-                dw2=np.outer(h, dz))
+    return dict(x=x, w1=w1, b1=b1, w2=w2, b2=b2, h=h, z=z, p=p, loss=-np.log(p[0]), dz=dz, dh=dh,
+                dw1=np.outer(x, dh), dw2=np.outer(h, dz))
 
 
 XS = [(45, 70), (45, 190)] # places of the nodes of the small net
@@ -137,6 +138,9 @@ def pencil(backward):
             side = -38 if k == 0 else 38
             parts.append(node(x, y, f'{name}<tspan dy="5" font-size="11">{k + 1}</tspan>'))
             if not backward: parts.append(text(x, y + side, number(values[k]), 'value'))
+            if not backward and name in 'hz':
+                bias = net['b1' if name == 'h' else 'b2'][k]
+                parts.append(text(x + 36, y + side, f'bias {number(bias)}', 'small soft'))
             elif slopes is not None: parts.append(text(x, y + side, number(slopes[k]), 'slope'))
     parts += [node(*LOSS, 'L'), text(LOSS[0], LOSS[1] + 38, '1' if backward else number(net['loss']),
                                      'slope' if backward else 'value')]
