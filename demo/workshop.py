@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from mnist_steps.metrics import accuracy, accuracy_interval
+from mnist_steps.intervals import accuracy_interval
+from mnist_steps.metrics import accuracy
 from mnist_steps.plots import RUNG_COLORS
 from mnist_steps.rungs import RUNGS
 from parts import digits, gallery, heat, rungs

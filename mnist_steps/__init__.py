@@ -9,7 +9,8 @@ from importlib import import_module
 TYPE_CHECKING = False # type checkers take it for True; so nothing of `typing` is needed at run time
 if TYPE_CHECKING:
     from .cnn import ConvNet
-    from .data import Digits, load_digits_dir, load_mnist
+    from .data import Digits, load_mnist
+    from .folders import load_digits_dir
     from .ladder import climb
     from .logistic import LogisticRegression
     from .numpy_net import NumpyNet
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .torch_mlp import TorchMLP
 
 HOMES = {
-    'ConvNet': 'cnn', 'Digits': 'data', 'load_digits_dir': 'data', 'load_mnist': 'data', 'climb': 'ladder',
+    'ConvNet': 'cnn', 'Digits': 'data', 'load_digits_dir': 'folders', 'load_mnist': 'data', 'climb': 'ladder',
     'LogisticRegression': 'logistic', 'NumpyNet': 'numpy_net', 'read': 'reading', 'read_all': 'reading',
     'load': 'rungs', 'load_pretrained': 'rungs', 'save': 'rungs', 'TorchMLP': 'torch_mlp'}
 

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 import mnist_steps
-from .data import load_digits_dir, load_mnist
+from .data import load_mnist
 from .estimator import Classifier
+from .folders import load_digits_dir
 from .processes import end_with_parent, start_child
 from .rungs import find_rung, from_json, load, rung_name, save, to_json
 

@@ -38,7 +38,8 @@ def _print_json(value):
 # %% ../nbs/reference/cli.ipynb #3e055784
 def _data(folder):
     "The data set in `folder`, or MNIST; and its name."
-    from mnist_steps.data import load_digits_dir, load_mnist
+    from mnist_steps.data import load_mnist
+    from mnist_steps.folders import load_digits_dir
     if folder is None: return load_mnist(), 'MNIST'
     return load_digits_dir(folder), Path(folder).resolve().name
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import __version__, estimator, metrics
+from . import __version__, comparison, estimator, intervals, metrics
 from .data import Digits, load_mnist
 from .files import check_folder, check_writable, path_text, write_atomically
 from .plots import RUNG_COLORS, plot_confusion, plot_ladder
@@ -51,7 +51,7 @@ class Step:
     @property
     def interval(self) -> tuple[float, float]: # (low, high)
         "95 % interval of the accuracy; see `interval_by`."
-        return metrics.accuracy_interval(self.y_true, self.y_pred, self.writers)
+        return intervals.accuracy_interval(self.y_true, self.y_pred, self.writers)
 
     @property
     def interval_by(self) -> str:
@@ -73,7 +73,7 @@ class Step:
         "p-value of the difference to the rung below; None if there is none."
         if self.below is None:
             return None
-        found = metrics.compare_models(self.y_true, self.y_pred, self.below, self.writers)
+        found = comparison.compare_models(self.y_true, self.y_pred, self.below, self.writers)
         return found.p_value
 
     @property

@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_steps.metrics import (
-    check_probabilities,
-    class_order,
-    confusion_matrix,
-    expected_calibration_error,
-    reliability,
-    wilson_from_counts,
-)
+from .calibration import expected_calibration_error, reliability
+from .intervals import wilson_from_counts
+from .metrics import check_probabilities, class_order, confusion_matrix
 
 # %% ../nbs/reference/plots.ipynb #2e92cf70
 if TYPE_CHECKING:

@@ -126,9 +126,8 @@ def test_what_nobody_expected_is_one_line_too(error, said, monkeypatch, capsys):
 def no_training(monkeypatch):
     "Fails as soon as digits are loaded or a rung is trained"
     def fail(*args, **kwargs): pytest.fail('this comes too late')
-    for name in 'load_mnist', 'load_digits_dir': monkeypatch.setattr(f'mnist_steps.data.{name}', fail)
-    monkeypatch.setattr('mnist_steps.ladder.climb', fail)
-    monkeypatch.setattr('mnist_steps.bench.take_turns', fail)
+    for name in 'data.load_mnist', 'folders.load_digits_dir', 'ladder.climb', 'bench.take_turns':
+        monkeypatch.setattr(f'mnist_steps.{name}', fail)
 
 
 @pytest.mark.parametrize('words', [

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from helpers import peak_of
 from mnist_steps import data
-from mnist_steps.data import SERIES, Batches, Digits, load_digits_dir, load_mnist, one_hot, to_pixels
+from mnist_steps.data import SERIES, Batches, Digits, load_mnist, one_hot, to_pixels
+from mnist_steps.folders import load_digits_dir
 from mnist_steps.idx import IDXError, read_idx, write_idx
 
 GOOD = struct.pack('>HBB2I', 0, 8, 2, 2, 3) + b'digits'

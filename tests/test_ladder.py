@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from mnist_steps import ladder as L
-from mnist_steps.data import Digits, load_digits_dir, load_mnist
+from mnist_steps.comparison import compare_models, mcnemar_test
+from mnist_steps.data import Digits, load_mnist
+from mnist_steps.folders import load_digits_dir
+from mnist_steps.intervals import accuracy_interval, wilson_interval
 from mnist_steps.logistic import LogisticRegression
-from mnist_steps.metrics import accuracy_interval, compare_models, confusion_matrix, mcnemar_test, wilson_interval
+from mnist_steps.metrics import confusion_matrix
 from mnist_steps.rungs import RUNGS, load, load_pretrained, n_parameters, read_rung_file
 
 

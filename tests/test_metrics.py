@@ -13,6 +13,15 @@ from scipy.stats import binomtest
 
 from helpers import BAD_PROBABILITIES, peak_of
 from mnist_steps import metrics as m
+from mnist_steps.calibration import expected_calibration_error, negative_log_likelihood, reliability
+from mnist_steps.comparison import compare_models, mcnemar_test, sign_flip_test
+from mnist_steps.intervals import (
+    accuracy_interval,
+    bootstrap_interval,
+    design_effect,
+    wilson_from_counts,
+    wilson_interval,
+)
 
 examples = settings(max_examples=80, deadline=None)
 
@@ -92,9 +101,9 @@ def test_table_shows_itself():
 def test_table_is_frozen():
     with pytest.raises(AttributeError): m.precision_recall_f1([0], [0]).f1 = 1
 
-pair_metrics = [m.accuracy, m.confusion_matrix, m.precision_recall_f1, m.wilson_interval, m.accuracy_interval,
-                lambda a, b: m.compare_models(a, b, b), lambda a, b: m.design_effect(a, b, np.arange(np.size(a))),
-                lambda a, b: m.mcnemar_test(a, b, b), lambda a, b: m.mcnemar_test(a, a, b)]
+pair_metrics = [m.accuracy, m.confusion_matrix, m.precision_recall_f1, wilson_interval, accuracy_interval,
+                lambda a, b: compare_models(a, b, b), lambda a, b: design_effect(a, b, np.arange(np.size(a))),
+                lambda a, b: mcnemar_test(a, b, b), lambda a, b: mcnemar_test(a, a, b)]
 
 @pytest.mark.parametrize('metric', pair_metrics)
 @pytest.mark.parametrize('y_true, y_pred, message', [
@@ -145,7 +154,7 @@ def log_loss(y_true, proba, k):
 @given(probabilities())
 def test_likelihood_equals_scikit_learn(case):
     y_true, proba = case
-    ours = m.negative_log_likelihood(y_true, proba, classes=range(proba.shape[1]))
+    ours = negative_log_likelihood(y_true, proba, classes=range(proba.shape[1]))
     assert ours == pytest.approx(log_loss(y_true, proba, proba.shape[1]), rel=2e-6, abs=1e-7)
 
 @examples
@@ -157,47 +166,47 @@ def test_calibration_error_equals_a_loop(case, bins):
     for low, high in zip(edges[:-1], edges[1:]): # Guo et al., 2017, equation 3
         inside = (low < confidence) & (confidence <= high)
         if inside.any(): expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    ours = m.expected_calibration_error(y_true, proba, bins, classes=range(proba.shape[1]))
+    ours = expected_calibration_error(y_true, proba, bins, classes=range(proba.shape[1]))
     assert ours == pytest.approx(expected, abs=1e-12)
-    r = m.reliability(y_true, proba, bins, classes=range(proba.shape[1]))
+    r = reliability(y_true, proba, bins, classes=range(proba.shape[1]))
     assert r.counts.sum() == len(y_true) and r.right.sum() == right.sum() and len(r.edges) == bins + 1
     np.testing.assert_array_equal(np.isnan(r.accuracy), r.counts == 0)
 
 def test_certain_and_wrong_is_finite():
     for dtype in (np.float64, np.float32):
-        ours = m.negative_log_likelihood([0], np.array([[0, 1]], dtype))
+        ours = negative_log_likelihood([0], np.array([[0, 1]], dtype))
         assert ours == pytest.approx(-math.log(np.finfo(dtype).eps))
         assert ours == pytest.approx(log_loss([0], np.array([[0, 1]], dtype), 2))
-    assert m.negative_log_likelihood([0], [[0, 1]]) == pytest.approx(-math.log(np.finfo(float).eps))
+    assert negative_log_likelihood([0], [[0, 1]]) == pytest.approx(-math.log(np.finfo(float).eps))
 
 def test_which_column_is_which_class():
     proba = [[0.9, 0.1], [0.2, 0.8]]
     expected = -(math.log(0.9) + math.log(0.8)) / 2
-    assert m.negative_log_likelihood([3, 8], proba) == pytest.approx(expected)
-    assert m.negative_log_likelihood(['a', 'b'], proba) == pytest.approx(expected)
-    assert m.negative_log_likelihood([8, 3], proba, classes=[8, 3]) == pytest.approx(expected)
-    assert m.negative_log_likelihood([1, 1], [[0.1, 0.9, 0.0]] * 2) == pytest.approx(-math.log(0.9))
-    with pytest.raises(ValueError, match='classes='): m.negative_log_likelihood([3, 3], proba)
-    with pytest.raises(ValueError, match='classes names 3'): m.negative_log_likelihood([0, 1], proba, classes=range(3))
+    assert negative_log_likelihood([3, 8], proba) == pytest.approx(expected)
+    assert negative_log_likelihood(['a', 'b'], proba) == pytest.approx(expected)
+    assert negative_log_likelihood([8, 3], proba, classes=[8, 3]) == pytest.approx(expected)
+    assert negative_log_likelihood([1, 1], [[0.1, 0.9, 0.0]] * 2) == pytest.approx(-math.log(0.9))
+    with pytest.raises(ValueError, match='classes='): negative_log_likelihood([3, 3], proba)
+    with pytest.raises(ValueError, match='classes names 3'): negative_log_likelihood([0, 1], proba, classes=range(3))
     with pytest.raises(ValueError, match=r'\[1\] are not among'):
-        m.negative_log_likelihood([0, 1], proba, classes=[0, 2])
+        negative_log_likelihood([0, 1], proba, classes=[0, 2])
 
 def test_float32_softmax_is_accepted():
     z = np.random.default_rng(0).normal(size=(1_000, 10)).astype(np.float32) * 5
     e = np.exp(z - z.max(axis=1, keepdims=True))
     proba = e / e.sum(axis=1, keepdims=True)
     y = z.argmax(axis=1)
-    double = m.negative_log_likelihood(y, proba.astype(np.float64))
-    assert m.negative_log_likelihood(y, proba) == pytest.approx(double, rel=1e-6)
+    double = negative_log_likelihood(y, proba.astype(np.float64))
+    assert negative_log_likelihood(y, proba) == pytest.approx(double, rel=1e-6)
 
 @pytest.mark.parametrize('metric', [
-    m.negative_log_likelihood, m.expected_calibration_error, m.reliability, m.check_probabilities])
+    negative_log_likelihood, expected_calibration_error, reliability, m.check_probabilities])
 @pytest.mark.parametrize('y_true, proba, message', BAD_PROBABILITIES)
 def test_bad_probabilities(metric, y_true, proba, message):
     with pytest.raises(ValueError, match=message): metric(y_true, proba)
 
 def test_bad_bins():
-    with pytest.raises(ValueError, match='at least 1'): m.expected_calibration_error([0], [[1, 0]], bins=0)
+    with pytest.raises(ValueError, match='at least 1'): expected_calibration_error([0], [[1, 0]], bins=0)
 
 # Intervals and the paired test
 
@@ -205,7 +214,7 @@ def test_bad_bins():
 @given(st.integers(1, 10**9), st.floats(0, 1), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999]))
 def test_wilson_equals_scipy(n, share, confidence):
     n_right = round(share * n)
-    low, high = m.wilson_from_counts(n_right, n, confidence)
+    low, high = wilson_from_counts(n_right, n, confidence)
     expected = binomtest(n_right, n).proportion_ci(confidence, method='wilson')
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert 0 <= low <= n_right / n <= high <= 1
@@ -213,7 +222,7 @@ def test_wilson_equals_scipy(n, share, confidence):
 @pytest.mark.parametrize('n_right, n', [
     (0, 1), (1, 1), (0, 10_000), (10_000, 10_000), (9_999, 10_000), (8_203, 10_000)])
 def test_wilson_at_the_ends(n_right, n):
-    low, high = m.wilson_from_counts(np.int64(n_right), np.int64(n))
+    low, high = wilson_from_counts(np.int64(n_right), np.int64(n))
     expected = binomtest(n_right, n).proportion_ci(method='wilson')
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-13)
     assert type(low) is float and type(high) is float
@@ -223,14 +232,14 @@ def test_wilson_at_the_ends(n_right, n):
 def test_wilson_of_predictions(case):
     y_true, y_pred, _ = case
     n_right = int((y_true == y_pred).sum())
-    assert m.wilson_interval(y_true, y_pred, 0.9) == m.wilson_from_counts(n_right, len(y_true), 0.9)
+    assert wilson_interval(y_true, y_pred, 0.9) == wilson_from_counts(n_right, len(y_true), 0.9)
 
 @pytest.mark.parametrize('args, message', [
     ((0, 0), 'at least one sample'), ((3, 2), 'between 0 and n'), ((-1, 2), 'between 0 and n'),
     ((1, 2, 95), 'confidence'), ((1, 2, 0), 'confidence'), ((1, 2, 1), 'confidence')])
 def test_bad_counts(args, message):
-    with pytest.raises(ValueError, match=message): m.wilson_from_counts(*args)
-    with pytest.raises(TypeError): m.wilson_from_counts(1.5, 2)
+    with pytest.raises(ValueError, match=message): wilson_from_counts(*args)
+    with pytest.raises(TypeError): wilson_from_counts(1.5, 2)
 
 def split(only_a, only_b, both=3, neither=2):
     "Truth and two predictions that disagree as told."
@@ -244,19 +253,19 @@ def test_mcnemar_equals_scipy(only_a, only_b):
     y, a, b = split(only_a, only_b)
     n = only_a + only_b
     expected = binomtest(only_a, n).pvalue if n else 1.0
-    assert m.mcnemar_test(y, a, b) == pytest.approx(expected, rel=1e-9)
-    assert m.mcnemar_test(y, a, b) == m.mcnemar_test(y, b, a)
+    assert mcnemar_test(y, a, b) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_test(y, a, b) == mcnemar_test(y, b, a)
 
 def test_mcnemar_counts_only_discordant_samples():
-    assert m.mcnemar_test(*split(4, 9, both=0, neither=0)) == m.mcnemar_test(*split(4, 9, both=500, neither=500))
+    assert mcnemar_test(*split(4, 9, both=0, neither=0)) == mcnemar_test(*split(4, 9, both=500, neither=500))
 
 def test_mcnemar_different_mistakes_are_not_discordant():
-    assert m.mcnemar_test([0, 0], [1, 2], [3, 4]) == 1.0
+    assert mcnemar_test([0, 0], [1, 2], [3, 4]) == 1.0
 
 @pytest.mark.parametrize('only_a, only_b', [
     (5_000, 5_000), (4_900, 5_100), (4_700, 5_300), (0, 10_000), (10_000, 0), (29_500, 30_500)])
 def test_mcnemar_large(only_a, only_b):
-    p = m.mcnemar_test(*split(only_a, only_b))
+    p = mcnemar_test(*split(only_a, only_b))
     assert p == pytest.approx(binomtest(only_a, only_a + only_b).pvalue, rel=1e-7, abs=1e-300)
 
 # Digits by one writer belong together
@@ -271,9 +280,9 @@ def by_people(n_writers=60, each=20, error=.1, correlation=.2, seed=0):
 
 def test_design_effect_by_hand():
     "Two writers of two digits, all right and all wrong: the variance found is 2/1 * (1 + 1)/16, the other 1/16"
-    assert m.design_effect([0] * 4, [0, 0, 1, 1], list('aabb')) == pytest.approx(4)
-    assert m.design_effect([0] * 4, [0, 1, 0, 1], list('aabb')) == 1
-    for y_pred in ([0] * 4, [1] * 4): assert m.design_effect([0] * 4, y_pred, list('aabb')) == 1
+    assert design_effect([0] * 4, [0, 0, 1, 1], list('aabb')) == pytest.approx(4)
+    assert design_effect([0] * 4, [0, 1, 0, 1], list('aabb')) == 1
+    for y_pred in ([0] * 4, [1] * 4): assert design_effect([0] * 4, y_pred, list('aabb')) == 1
 
 def test_design_effect_equals_the_sandwich_of_a_regression_on_nothing():
     "Cameron and Miller (2015), equation 10, with a constant alone: writers' sums of residuals, squared"
@@ -281,45 +290,45 @@ def test_design_effect_equals_the_sandwich_of_a_regression_on_nothing():
     residual = (y_true == y_pred) - m.accuracy(y_true, y_pred)
     sums = [residual[writers == w].sum() for w in range(60)]
     independent = residual.var() * len(residual)
-    assert m.design_effect(y_true, y_pred, writers) == pytest.approx(60 / 59 * np.sum(np.square(sums)) / independent)
+    assert design_effect(y_true, y_pred, writers) == pytest.approx(60 / 59 * np.sum(np.square(sums)) / independent)
 
 def test_a_writer_for_each_digit_changes_nothing():
     y_true, y_pred, _ = by_people()
     alone = np.arange(len(y_true))
-    plain = m.wilson_interval(y_true, y_pred)
-    assert m.accuracy_interval(y_true, y_pred) == plain
-    assert m.accuracy_interval(y_true, y_pred, alone) == pytest.approx(plain, abs=1e-4) # t for z
-    assert m.bootstrap_interval(y_true == y_pred, alone) == pytest.approx(plain, abs=3e-3)
+    plain = wilson_interval(y_true, y_pred)
+    assert accuracy_interval(y_true, y_pred) == plain
+    assert accuracy_interval(y_true, y_pred, alone) == pytest.approx(plain, abs=1e-4) # t for z
+    assert bootstrap_interval(y_true == y_pred, alone) == pytest.approx(plain, abs=3e-3)
 
 def test_intervals_by_writers():
     y_true, y_pred, writers = by_people()
-    low, high = m.accuracy_interval(y_true, y_pred, writers)
-    narrow = m.wilson_interval(y_true, y_pred)
+    low, high = accuracy_interval(y_true, y_pred, writers)
+    narrow = wilson_interval(y_true, y_pred)
     assert low < narrow[0] < m.accuracy(y_true, y_pred) < narrow[1] < high
-    assert m.bootstrap_interval(y_true == y_pred, writers) == pytest.approx((low, high), abs=.012)
+    assert bootstrap_interval(y_true == y_pred, writers) == pytest.approx((low, high), abs=.012)
     names = np.array([f'writer {w}' for w in writers])
     order = np.random.default_rng(1).permutation(len(names))
-    assert m.accuracy_interval(y_true[order], y_pred[order], names[order]) == pytest.approx((low, high))
-    wider = m.accuracy_interval(y_true, y_pred, writers, confidence=.99)
+    assert accuracy_interval(y_true[order], y_pred[order], names[order]) == pytest.approx((low, high))
+    wider = accuracy_interval(y_true, y_pred, writers, confidence=.99)
     assert wider[0] < low and high < wider[1]
-    assert m.accuracy_interval(y_true, y_true, writers)[1] == 1 > m.accuracy_interval(y_true, y_true, writers)[0] > .99
+    assert accuracy_interval(y_true, y_true, writers)[1] == 1 > accuracy_interval(y_true, y_true, writers)[0] > .99
 
 def test_bootstrap_follows_its_seed():
     y_true, y_pred, writers = by_people(n_writers=9)
     right = y_true == y_pred
-    first = m.bootstrap_interval(right, writers, n_resamples=700)
-    assert first == m.bootstrap_interval(right, writers, n_resamples=700, random_state=np.random.default_rng(0))
-    assert first != m.bootstrap_interval(right, writers, n_resamples=700, random_state=1)
-    assert m.bootstrap_interval(np.full(len(right), .25), writers) == (.25, .25)
-    with pytest.raises(ValueError, match='n_resamples: found 0'): m.bootstrap_interval(right, writers, n_resamples=0)
+    first = bootstrap_interval(right, writers, n_resamples=700)
+    assert first == bootstrap_interval(right, writers, n_resamples=700, random_state=np.random.default_rng(0))
+    assert first != bootstrap_interval(right, writers, n_resamples=700, random_state=1)
+    assert bootstrap_interval(np.full(len(right), .25), writers) == (.25, .25)
+    with pytest.raises(ValueError, match='n_resamples: found 0'): bootstrap_interval(right, writers, n_resamples=0)
 
 def test_coverage_where_writers_differ():
     "Wilson's interval misses, the one by writers doesn't; 400 samples of 95 % lie between 92 and 98 % nearly always"
     hits = np.zeros(2)
     for seed in range(400):
         y_true, y_pred, writers = by_people(seed=seed)
-        for k, (low, high) in enumerate((m.wilson_interval(y_true, y_pred),
-                                         m.accuracy_interval(y_true, y_pred, writers))):
+        for k, (low, high) in enumerate((wilson_interval(y_true, y_pred),
+                                         accuracy_interval(y_true, y_pred, writers))):
             hits[k] += low <= .9 <= high
     assert hits[0] < 300 and 368 < hits[1] < 392
 
@@ -329,40 +338,40 @@ def test_sign_flips_equal_all_sign_flips(differences):
     sums = [sum(s * d for s, d in zip(signs, differences))
             for signs in itertools.product((1, -1), repeat=len(differences))]
     expected = np.mean(np.abs(sums) >= abs(sum(differences)))
-    assert m.sign_flip_test(np.array(differences, int)) == pytest.approx(expected, abs=1e-12)
+    assert sign_flip_test(np.array(differences, int)) == pytest.approx(expected, abs=1e-12)
 
 @examples
 @given(st.integers(0, 200), st.integers(0, 200))
 def test_sign_flips_of_single_digits_equal_mcnemar(only_a, only_b):
     y, a, b = split(only_a, only_b)
-    assert m.sign_flip_test(np.repeat([1, -1], [only_a, only_b])) == pytest.approx(m.mcnemar_test(y, a, b), rel=1e-9)
+    assert sign_flip_test(np.repeat([1, -1], [only_a, only_b])) == pytest.approx(mcnemar_test(y, a, b), rel=1e-9)
 
 def test_comparison():
     y, first, writers = by_people(seed=1)
     second = by_people(seed=2)[1]
-    found = m.compare_models(y, first, second, writers)
+    found = compare_models(y, first, second, writers)
     assert found.difference == pytest.approx(m.accuracy(y, first) - m.accuracy(y, second))
     assert found.low < found.difference < found.high
-    turned = m.compare_models(y, second, first, writers)
+    turned = compare_models(y, second, first, writers)
     assert turned == pytest.approx((-found.difference, -found.high, -found.low, found.p_value))
     ahead = (first == y).astype(int) - (second == y)
-    assert (found.low, found.high) == pytest.approx(m.bootstrap_interval(ahead, writers), abs=.02)
-    assert found.p_value == m.sign_flip_test(ahead.reshape(60, 20).sum(axis=1))
-    plain = m.compare_models(y, first, second)
-    assert plain.p_value == m.mcnemar_test(y, first, second) < found.p_value
+    assert (found.low, found.high) == pytest.approx(bootstrap_interval(ahead, writers), abs=.02)
+    assert found.p_value == sign_flip_test(ahead.reshape(60, 20).sum(axis=1))
+    plain = compare_models(y, first, second)
+    assert plain.p_value == mcnemar_test(y, first, second) < found.p_value
     assert found.low < plain.low < plain.high < found.high
 
 def test_two_models_that_agree_are_not_equal_for_certain():
     y, first, writers = by_people()
     for who in (writers, None):
-        difference, low, high, p_value = m.compare_models(y, first, first, who)
+        difference, low, high, p_value = compare_models(y, first, first, who)
         assert difference == 0 and p_value == 1 and low < -.001 and high > .001
-    assert m.compare_models([0], [0], [1]).p_value == 1
+    assert compare_models([0], [0], [1]).p_value == 1
 
 @pytest.mark.parametrize('metric', [
-    lambda writers, **options: m.accuracy_interval([0, 1, 2], [0, 1, 1], writers, **options),
-    lambda writers, **options: m.bootstrap_interval([0, 1, 1], writers, **options),
-    lambda writers, **options: m.compare_models([0, 1, 2], [0, 1, 1], [0, 0, 2], writers, **options)])
+    lambda writers, **options: accuracy_interval([0, 1, 2], [0, 1, 1], writers, **options),
+    lambda writers, **options: bootstrap_interval([0, 1, 1], writers, **options),
+    lambda writers, **options: compare_models([0, 1, 2], [0, 1, 1], [0, 0, 2], writers, **options)])
 def test_bad_writers(metric):
     for writers, message in (([1, 2], 'one writer for each'), ([[1, 2, 3]], 'one writer for each'),
                              ([7] * 3, 'two writers')):
@@ -372,12 +381,12 @@ def test_bad_writers(metric):
 
 @pytest.mark.parametrize('differences', [[.5, 1], [[1, 2]], ['a']])
 def test_bad_differences(differences):
-    with pytest.raises(ValueError, match='one integer for each writer'): m.sign_flip_test(differences)
+    with pytest.raises(ValueError, match='one integer for each writer'): sign_flip_test(differences)
 
 def test_resampling_is_quick_and_small():
     "As many digits as MNIST has, by as many writers as digits"
     writers = np.arange(10_000)
-    assert peak_of(lambda: m.bootstrap_interval(writers % 2, writers, n_resamples=1_000)) < 150e6
+    assert peak_of(lambda: bootstrap_interval(writers % 2, writers, n_resamples=1_000)) < 150e6
 
 # The module
 

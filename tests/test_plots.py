@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from helpers import BAD_PROBABILITIES
 from mnist_steps import plots as p
 from mnist_steps.data import KNOWN_WRONG_LABELS
-from mnist_steps.metrics import wilson_from_counts
+from mnist_steps.intervals import wilson_from_counts
 
 matplotlib.use('Agg')
 
