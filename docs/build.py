@@ -174,7 +174,7 @@ def finish(out):
 
     Mark the long lines of code, and what a search must not highlight: Sphinx's script stumbles over titles of icons."""
     for page in out.rglob('*.html'):
-        text = re.sub(r'<span class="[npw]">([^<]*)</span>', r'\1', page.read_text(encoding='utf-8'))
+        text = re.sub(r'<span class="[npwo]">([^<]*)</span>', r'\1', page.read_text(encoding='utf-8'))
         text = re.sub(r'(<pre><span></span>)(.*?)(</pre>)', hang, text, flags=re.S)
         text = re.sub(r'(<symbol[^>]*>\s*<title)(?=>)', r'\1 class="nohighlight"', text)
         page.write_text(text, encoding='utf-8')

@@ -88,28 +88,34 @@ def script():
     parts.insert(2, f'mnistSteps.nets = {json.dumps(nets)}\nmnistSteps.strokes = {json.dumps(strokes())}')
     return '\n;\n'.join(map(str.strip, parts)) + '\n' # the semicolons keep a script from calling the one before it
 
-def page():
-    "The one file: everything in one HTML page that works from a disk"
+def page(
+    script, # what stands in its script element
+):
+    "A page of its own for the reader"
     icon = np.fromfile(cfg.nbs_path/'images'/'icon.svg', np.uint8)
     facts = {'SITE': SITE, 'VERSION': cfg.version, 'ICON': f'data:image/svg+xml;base64,{in_base64(icon, np.uint8)}',
-             '/* STYLE */': text('play.css'), '/* SCRIPT */': script()}
+             '/* STYLE */': text('play.css'), '/* SCRIPT */': script}
     return re.sub('|'.join(map(re.escape, facts)), lambda name: facts[name[0]], text('play.html'))
 
 def player():
     "The reader for the front page of the site: the still picture of the one file, and the script that takes its place"
     still = re.search(r'<div class="play">.*</div>(?=\n</main>)', text('play.html'), re.S)[0]
-    alone = '<p>This reader also has <a href="play.html">a page of its own</a>: one file, which works offline.</p>'
+    alone = '<p>This reader also has <a href="play.html">a page of its own</a>, which works offline, too.</p>'
     return '\n'.join(['<link rel="stylesheet" href="_static/play.css">', still, alone,
                       '<script defer src="_static/play.js"></script>'])
 
 def write_site(folder):
-    "Write what the front page loads, and the page of its own, into the folder of the site"
+    "Write what the front page loads, and the page of its own, into the folder of the site: both load one script"
     (folder/'_static'/'play.js').write_text(script(), encoding='utf-8')
     shutil.copy(PLAY/'play.css', folder/'_static')
-    shutil.copy(PAGE, folder)
+    one_file = f'<a href="{cfg.git_url}/raw/{cfg.branch}/mnist_steps/{PAGE.name}">As one file</a> you can mail it, too.'
+    loads = page('').replace('<script>\n\n</script>', '<script src="_static/play.js"></script>')
+    loads = loads.replace('It is one file, runs in your browser alone, and sends nothing to anyone.',
+                          f'It runs in your browser alone, and sends nothing to anyone. {one_file}')
+    (folder/'play.html').write_text(loads, encoding='utf-8')
 
 def main():
-    new = page()
+    new = page(script())
     if '--check' not in sys.argv: return PAGE.write_text(new, encoding='utf-8', newline='\n') and None
     if PAGE.exists() and PAGE.read_text(encoding='utf-8') == new: return None
     return (f'mnist_steps/{PAGE.name} is not what docs/play and the weights make: '
