@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'RUNG_NAMES', 'BENCH_PARTS', 'OPTIONS', 'INTERRUPTED', 'NOBODY_READS', 'climb_rungs', 'train_rung',
            'evaluate_rung', 'read_pictures', 'find_page', 'open_page', 'find_app', 'demo_command', 'check_port',
-           'serve_demo', 'measure_speed', 'show_info', 'main']
+           'serve_demo', 'rebuild_net', 'measure_speed', 'show_info', 'main']
 
 # %% ../nbs/reference/cli.ipynb #aace37bf
 import os
@@ -251,6 +251,14 @@ def serve_demo(*,
             return
     if code: raise ValueError(f'Streamlit ended with exit code {code}.')
 
+# %% ../nbs/reference/cli.ipynb #b5a3a043
+def rebuild_net(
+    file: str, # Python file with your functions; it is written if there is none, and otherwise executed
+) -> None:
+    "Write rung 2 yourself, from an empty file with a test for each function."
+    from mnist_steps.rebuild import rebuild
+    rebuild(file)
+
 # %% ../nbs/reference/cli.ipynb #60084e39
 def measure_speed(*,
     parts: list = None, # what to measure; if you name none, all but race and recipes, which take an hour
@@ -290,6 +298,7 @@ COMMANDS = {
     'evaluate': evaluate_rung,
     'read': read_pictures,
     'play': open_page,
+    'rebuild': rebuild_net,
     'demo': serve_demo,
     'bench': measure_speed,
     'info': show_info,

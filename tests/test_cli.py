@@ -20,7 +20,7 @@ from mnist_steps.reading import read, read_all
 from mnist_steps.rungs import load, read_rung_file
 
 PROGRAM = [sys.executable, '-c', 'import sys; from mnist_steps.cli import main; sys.exit(main())']
-COMMANDS = ['ladder', 'train', 'evaluate', 'read', 'play', 'demo', 'bench', 'info']
+COMMANDS = ['ladder', 'train', 'evaluate', 'read', 'play', 'rebuild', 'demo', 'bench', 'info']
 POSIX = pytest.mark.skipif(os.name == 'nt', reason='Windows has other signals, devices and permissions')
 
 
