@@ -95,26 +95,34 @@ def _kept(function, arrays):
     return result
 
 # %% ../nbs/lessons/12_rebuild_rung_2.ipynb #5ab2f751
-def check_relu(my): # my: the module to check
+def check_relu(
+    my: ModuleType, # what your file defines
+) -> None:
     "Negative numbers become 0, the others stay."
     z = np.array([[-2., 0, 3], [.5, -.1, -7]])
     _found('relu(z)', _kept(lambda: my.relu(z), [z]), [[0, 0, 3], [.5, 0, 0]])
 
-def check_log_softmax(my):
+def check_log_softmax(
+    my: ModuleType, # what your file defines
+) -> None:
     "Probabilities that sum to 1, also for logits of 800."
     logits = np.array([[1., 2, 3], [1, 2, 800], [-900, -900, -900]])
     log_p = _kept(lambda: my.log_softmax(logits), [logits])
     _found('the sum of exp(log_softmax) over a row', np.exp(log_p).sum(axis=1), np.ones(3))
     _found('the first row', log_p[0], np.array([1, 2, 3]) - np.log(np.exp([1, 2, 3]).sum()))
 
-def check_cross_entropy(my):
+def check_cross_entropy(
+    my: ModuleType, # what your file defines
+) -> None:
     "log 10 for a model that knows nothing; the mean, not the sum."
     targets = np.eye(10)[[3, 1, 4, 1]]
     _found('the loss for equal logits', my.cross_entropy(np.zeros((4, 10)), targets), np.log(10))
     sure = 100 * targets
     _found('the loss for a model that is sure and right', my.cross_entropy(sure, targets), 0)
 
-def check_init_params(my):
+def check_init_params(
+    my: ModuleType, # what your file defines
+) -> None:
     "Shapes, zero biases, and He's size."
     params = my.init_params(784, 128, 10, np.random.default_rng(0))
     shapes = {name: np.shape(p) for name, p in params.items()}
@@ -125,7 +133,9 @@ def check_init_params(my):
         if not .9 < found / he < 1.1:
             raise AssertionError(f'the standard deviation of {name} is {found:.3f}; He et al. ask for {he:.3f}')
 
-def check_forward(my):
+def check_forward(
+    my: ModuleType, # what your file defines
+) -> None:
     "Two layers with a ReLU between them."
     params, x, _ = _small(np.random.default_rng(0))
     logits, hidden = _kept(lambda: my.forward(params, x), [x, *params.values()])
@@ -133,7 +143,9 @@ def check_forward(my):
     _found('hidden', hidden, expected)
     _found('logits', logits, expected @ params['w2'] + params['b2'])
 
-def check_backward(my):
+def check_backward(
+    my: ModuleType, # what your file defines
+) -> None:
     "The slopes that nudging finds."
     params, x, targets = _small(np.random.default_rng(1))
     logits, hidden = my.forward(params, x)
@@ -151,7 +163,9 @@ def check_backward(my):
             nudged[place] = (losses[0] - losses[1]) / 2e-6
         _found(f'the slope by {name}', grads[name], nudged, eps=1e-6)
 
-def check_sgd_step(my):
+def check_sgd_step(
+    my: ModuleType, # what your file defines
+) -> None:
     "In place, against the slope."
     params, grads = {'w': np.array([1., 2])}, {'w': np.array([.5, -1])}
     kept = params['w']
@@ -159,14 +173,17 @@ def check_sgd_step(my):
     _found('the parameter after the step', params['w'], [.95, 2.1])
     if params['w'] is not kept: raise AssertionError('the step makes a new array instead of changing the old one')
 
-def check_train(my):
+def check_train(
+    my: ModuleType, # what your file defines
+) -> None:
     "Two epochs on all of MNIST name at least 96 % of the test digits."
     train, test = load_mnist()
     rng = np.random.default_rng(0)
     params = my.init_params(784, 128, 10, rng)
     my.train(params, train.pixels(), one_hot(train.labels), rng, epochs=2, batch_size=64, learning_rate=.2)
     right = (my.forward(params, test.pixels())[0].argmax(axis=1) == test.labels).mean()
-    if not right >= .96: raise AssertionError(f'{right:.1%} of the test digits after two epochs; expected at least 96 %')
+    if not right >= .96:
+        raise AssertionError(f'{right:.1%} of the test digits after two epochs; expected at least 96 %')
 
 # %% ../nbs/lessons/12_rebuild_rung_2.ipynb #2c181b80
 CHECKS = { # function -> its test, and where the book explains it

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip('streamlit')
-from mnist_steps.background import running # noqa: E402
+from mnist_steps.background import running  # noqa: E402
 
 DEMO = Path(__file__).resolve().parents[1]/'demo'
 ENDLESS = 100_000 # epochs
