@@ -80,7 +80,7 @@ def pages():
     listed = {}
     for caption, directory in GROUPS.items():
         inside = directory.removeprefix('nbs').lstrip('/')
-        names = [re.sub(r'^\d+_', '', path.stem) for path in sorted((ROOT/directory).glob('[!_.]*.ipynb'))]
+        names = [re.sub(r'^\d+[a-z]?_', '', path.stem) for path in sorted((ROOT/directory).glob('[!_.]*.ipynb'))]
         listed[caption] = [f'{inside}/{name}'.lstrip('/') for name in names if name != 'index']
     return listed
 
