@@ -19,7 +19,7 @@ from .data import load_mnist, one_hot
 from .files import write_atomically
 
 # %% ../nbs/lessons/12_rebuild_rung_2.ipynb #12c639f5
-TEMPLATE = '''"Rung 2 from an empty file. Check it with: mnist-steps rebuild {name}"
+TEMPLATE = '''"Rung 2 from an empty file. Check it with: mnist-steps rebuild FILE"
 import numpy as np
 
 
@@ -69,7 +69,7 @@ def write_template(
     "Write the empty file. Raises `FileExistsError` rather than write over what you have."
     path = Path(path)
     if path.exists(): raise FileExistsError(f'{path} exists already: choose another name, or check it')
-    write_atomically(path, TEMPLATE.replace('{name}', path.name).encode())
+    write_atomically(path, TEMPLATE.encode())
 
 # %% ../nbs/lessons/12_rebuild_rung_2.ipynb #7d25da53
 def _found(what, found, expected, eps=1e-6):
@@ -128,6 +128,7 @@ def check_init_params(
     shapes = {name: np.shape(p) for name, p in params.items()}
     wanted = {'w1': (784, 128), 'b1': (128,), 'w2': (128, 10), 'b2': (10,)}
     if shapes != wanted: raise AssertionError(f'found the shapes {shapes}, expected {wanted}')
+    for name in ('b1', 'b2'): _found(name, params[name], np.zeros(wanted[name]))
     for name, n_in in (('w1', 784), ('w2', 128)):
         found, he = float(np.std(params[name])), (2 / n_in)**.5
         if not .9 < found / he < 1.1:
@@ -204,8 +205,10 @@ def open_module(
     "Execute a file. Raises what it raises, and `FileNotFoundError` if there is none."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f'{path}: no such file')
+    if path.suffix != '.py': raise ValueError(f'{path}: found no Python file. Give it a name that ends in .py.')
     spec = importlib.util.spec_from_file_location('my_net', path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules['my_net'] = module # dataclasses look for their module there
     kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try: spec.loader.exec_module(module)
     finally: sys.dont_write_bytecode = kept
@@ -215,19 +218,21 @@ def rebuild(
     path, # of your file; it is written if there is none, and otherwise executed
     tell: Callable = print, # called with each line of the report
 ) -> bool: # do all functions pass?
-    "Write the empty file, or check what you have made of it."
+    "Write the empty file, or check what you have made of it. Raises `ValueError` for a file that does not run."
     path = Path(path)
     if not path.exists():
         write_template(path)
         tell(f'{path} is written: eight functions without a body. Fill in the first, and run this again.')
         return False
-    my = open_module(path)
+    try: my = open_module(path)
+    except (Exception, SystemExit) as error:
+        raise ValueError(f'{path} does not run. {type(error).__name__}: {error}') from error
     for name, (check, page) in CHECKS.items():
         try: check(my)
         except NotImplementedError:
             tell(f'{name}: still empty. {check.__doc__}')
             return False
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             tell(f'{name}: not yet. {type(error).__name__}: {error}')
             tell(f'  The book: https://mnist-steps.github.io/mnist-steps/{page}')
             return False
