@@ -1,5 +1,6 @@
 "Who is here, and who trains what: two trainings at once, and nothing kept for visitors who are gone."
 import gc
+import logging
 import os
 import secrets
 import threading
@@ -120,7 +121,8 @@ def keep_tidy(workshop):
     "Look around again and again."
     while True:
         time.sleep(min(5, workshop.patience / 4))
-        workshop.tidy()
+        try: workshop.tidy()
+        except Exception: logging.exception('The workshop could not be tidied; the next round tries again.')
 
 
 @st.cache_resource(show_spinner=False)
