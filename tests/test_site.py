@@ -268,7 +268,7 @@ def search(page, folder, words):
 @pytest.mark.parametrize('words, expected', [
     ('softmax', 'linear'), ('backpropagation', 'backprop'), ('momentum', 'numpy_net'), ('dropout', 'overfitting'),
     ('batch normalisation', 'convolution'), ('batch norm', 'convolution'), ('confusion matrix', 'right_and_wrong'),
-    ('kernel', 'convolution'), ('learning rate', 'backprop'), ('epoch', 'digits'), ('label', 'digits'),
+    ('kernel', 'convolution'), ('learning rate', 'backprop'), ('epoch', 'digits'), ('label', 'first_climb'),
     ('elastic distortion', 'lessons/bent_digits'), ('benchmark', 'reference/benchmark'),
     ('mode', ''), ('load_mnist', 'digits')])
 def test_search_finds_what_explains_a_word(folder, browser, words, expected):
