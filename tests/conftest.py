@@ -24,7 +24,7 @@ FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '-
 FIRST = ['test_site.py', 'test_browser.py', 'test_load.py', 'test_packaging.py', 'test_cli.py', 'test_torch.py']
 
 LONG = ('test_background.py', 'test_bench.py', 'test_cli.py', 'test_demo.py', 'test_load.py', 'test_play.py',
-        'test_site.py', 'test_visitors.py')
+        'test_rebuild.py', 'test_site.py', 'test_visitors.py')
 
 
 def pytest_addoption(parser):

@@ -118,6 +118,8 @@ def test_quiz_by_keys(browser, url):
     with visit(browser, url, 'Test yourself') as page:
         page.keyboard.press('7')
         page.get_by_text('You say 7').wait_for()
+        button(page, 'Next').wait_for() # it listens to the key
+        ready(page)
         page.keyboard.press('n')
         page.get_by_text('You say 7').wait_for(state='detached')
         page.get_by_text('of 1', exact=False).first.wait_for()
